@@ -1,0 +1,13 @@
+"""The exception hierarchy of the package."""
+
+
+class LivetradingError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class BadTick(LivetradingError, ValueError):
+    """A tick broke a rule of tick validation and the processor was told to be strict."""
+
+
+class ChainKnotsExhausted(LivetradingError, ValueError):
+    """A simulated market was asked for ticks beyond the true prices it was given."""
