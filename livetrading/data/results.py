@@ -1,0 +1,222 @@
+"""Rows of results to a file, as they come."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Protocol, Self
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from livetrading.data.errors import DataError, ExtraMissing
+
+__all__ = ["ResultWriter"]
+
+
+class Format(Protocol):
+    """A file format, open for appending rows."""
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        """Append the rows."""
+
+    def close(self) -> None:
+        """Write what must stand after, or about, all rows; the file itself stays open."""
+
+
+class Npy:
+    """An array in NumPy's format; the header is written again once the number of rows is known."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        self._file = file
+        self._dtype = dtype
+        self._rows = 0
+        self._write_header()
+        self._data_starts = file.tell()
+
+    def _write_header(self) -> None:
+        shape = {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._rows,)}
+        npy.write_array_header_1_0(self._file, shape)
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        packed = np.zeros(len(rows), self._dtype)  # equal rows give equal bytes, padding included
+        for name in self._dtype.names or ():
+            packed[name] = rows[name]
+        self._file.write(packed.data)
+        self._rows += len(rows)
+
+    def close(self) -> None:
+        self._file.seek(0)
+        self._write_header()
+        # NumPy leaves room for the first axis to grow, so that the data stay where they are.
+        if self._file.tell() != self._data_starts:
+            raise DataError(f"a .npy header must end at byte {self._data_starts}, was {self._file.tell()}")
+
+
+class Csv:
+    """A line of names, then a line a row; floats in the shortest form that reads back the same, or nan."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        self._file = file
+        self._file.write((",".join(dtype.names or ()) + "\n").encode())
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        self._file.write("".join(",".join(map(repr, row)) + "\n" for row in rows.tolist()).encode())
+
+    def close(self) -> None:
+        pass
+
+
+class Parquet:
+    """A Parquet file, one row group a write."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        self._arrow = import_module("pyarrow")
+        fields = [(name, self._arrow.from_numpy_dtype(dtype[name])) for name in dtype.names or ()]
+        self._schema = self._arrow.schema(fields)
+        self._writer = import_module("pyarrow.parquet").ParquetWriter(file, self._schema)
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        columns = [np.ascontiguousarray(rows[name]) for name in self._schema.names]
+        self._writer.write_table(self._arrow.Table.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+FORMATS: Final[Mapping[str, Callable[[BinaryIO, np.dtype[Any]], Format]]] = {
+    ".npy": Npy,
+    ".csv": Csv,
+    ".parquet": Parquet,
+}
+
+
+class ResultWriter:
+    """Write rows to a file as they come; the file is there whole, or not at all.
+
+    Rows go to a temporary file beside the target, which takes its place when the context ends without an
+    exception, and is removed when it ends with one. A file already at `path` is replaced only then.
+
+    Parameters
+    ----------
+    path : Path
+        The target; its suffix chooses the format: ``.npy``, ``.csv`` or ``.parquet`` (needs pyarrow).
+    dtype : dtype
+        A structured dtype of numbers, such as `RESULT`.
+
+    Raises
+    ------
+    DataError
+        If the suffix is another, `path` is a directory, or its directory does not exist.
+    ExtraMissing
+        If a Parquet file is asked for and pyarrow is not installed.
+
+    Notes
+    -----
+    Holds no more than the rows of one write. A Parquet file has a row group a write, so writes of some ten
+    thousand rows suit it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rows.csv"
+    >>> rows = np.array([(1, 0.1), (2, np.nan)], dtype=[("ts", "<i8"), ("z_score", "<f8")])
+    >>> with ResultWriter(path, rows.dtype) as results:
+    ...     results.write(rows)
+    >>> print(path.read_text(), end="")
+    ts,z_score
+    1,0.1
+    2,nan
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        if path.suffix not in FORMATS:
+            raise DataError(f"results must go to one of {', '.join(FORMATS)}, was {path}")
+        if path.is_dir() or not path.parent.is_dir():
+            raise DataError(f"results must go to a file in a directory that exists, was {path}")
+        if path.suffix == ".parquet":
+            try:
+                import_module("pyarrow.parquet")
+            except ImportError as error:
+                raise ExtraMissing(
+                    "results in Parquet need pyarrow: pip install 'livetrading[data]'"
+                ) from error
+        self._path = path
+        self._dtype = dtype
+        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        self._file: BinaryIO | None = None
+        self._format: Format | None = None
+
+    def __enter__(self) -> Self:
+        """Open the temporary file; DataError if it cannot be made."""
+        try:
+            self._file = self._partial.open("xb")
+            self._format = FORMATS[self._path.suffix](self._file, self._dtype)
+        except BaseException as error:
+            self._discard()
+            if isinstance(error, OSError):
+                raise DataError(f"{self._path} must be writable, was: {error}") from error
+            raise
+        return self
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        """Append rows.
+
+        Parameters
+        ----------
+        rows : ndarray of `dtype`, shape (n,)
+            n may be 0.
+
+        Raises
+        ------
+        DataError
+            If the rows are of another dtype or shape, the writer is not open, or the disk refuses them.
+        """
+        if self._format is None:
+            raise DataError(f"results must be written to an open writer, was closed: {self._path}")
+        if rows.dtype != self._dtype or rows.ndim != 1:
+            raise DataError(f"results must be rows of {self._dtype}, was {rows.dtype} of shape {rows.shape}")
+        if len(rows) == 0:
+            return
+        try:
+            self._format.write(rows)
+        except BaseException as error:  # also an interrupt: rows written in part cannot be continued
+            self._discard()
+            if isinstance(error, OSError):
+                raise DataError(f"{self._path} must be writable, was: {error}") from error
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put the file in its place, or remove it after an exception; DataError if a write was cut off."""
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as failure:
+            raise DataError(f"{self._path} must be writable, was: {failure}") from failure
+        finally:
+            self._discard()
+
+    def _finish(self) -> None:
+        form, self._format = self._format, None
+        if form is None or self._file is None:
+            raise DataError(f"{self._path} must be written whole, was cut off in a write")
+        form.close()
+        self._file.close()
+        self._partial.replace(self._path)
+
+    def _discard(self) -> None:
+        """Close and remove the temporary file, if it is there; what it cannot take is to be lost anyway."""
+        if self._format is not None:
+            with suppress(OSError):  # while the file is open: a Parquet writer closes itself when collected
+                self._format.close()
+            self._format = None
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+            self._partial.unlink(missing_ok=True)
