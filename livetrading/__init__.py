@@ -1,0 +1,99 @@
+"""Values Bitcoin from its own chain and trades it on paper, tick by tick, in a compiled core.
+
+The public names are imported on first use, so that ``import livetrading`` stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from livetrading.blockchain.chain_clock import ChainClock
+    from livetrading.config import Config, ConfigError, load_config
+    from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
+    from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError
+    from livetrading.core.market import ChaosMarket, GbmMarket, realised_sd
+    from livetrading.core.processor import Processor
+    from livetrading.core.settings import (
+        BrokerSettings,
+        ExitSettings,
+        LimitSettings,
+        Settings,
+        SignalSettings,
+        SizingSettings,
+        VoteSettings,
+    )
+    from livetrading.data.errors import DataError
+    from livetrading.data.ticks import read_ticks
+    from livetrading.engine.hft import Report, run_hft
+
+    __version__: str
+
+__all__ = [
+    "FILL",
+    "KNOT",
+    "RESULT",
+    "TICK",
+    "BadTick",
+    "BrokerSettings",
+    "ChainClock",
+    "ChainKnotsExhausted",
+    "ChaosMarket",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "ExitSettings",
+    "GbmMarket",
+    "LimitSettings",
+    "LivetradingError",
+    "Processor",
+    "Reason",
+    "Refusal",
+    "Rejection",
+    "Report",
+    "Settings",
+    "SignalSettings",
+    "SizingSettings",
+    "TickFlag",
+    "VoteSettings",
+    "__version__",
+    "load_config",
+    "read_ticks",
+    "realised_sd",
+    "run_hft",
+]
+
+_MODULES = {
+    "blockchain.chain_clock": ("ChainClock",),
+    "config": ("Config", "ConfigError", "load_config"),
+    "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
+    "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError"),
+    "core.market": ("ChaosMarket", "GbmMarket", "realised_sd"),
+    "core.processor": ("Processor",),
+    "core.settings": (
+        "BrokerSettings",
+        "ExitSettings",
+        "LimitSettings",
+        "Settings",
+        "SignalSettings",
+        "SizingSettings",
+        "VoteSettings",
+    ),
+    "data.errors": ("DataError",),
+    "data.ticks": ("read_ticks",),
+    "engine.hft": ("Report", "run_hft"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("livetrading")
+    if name not in _HOME:
+        raise AttributeError(f"module 'livetrading' has no attribute {name!r}")
+    return getattr(import_module(f"livetrading.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
