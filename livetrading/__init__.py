@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     )
     from livetrading.data.errors import DataError
     from livetrading.data.ticks import read_ticks
-    from livetrading.engine.hft import Report, run_hft
+    from livetrading.engine.hft import run_hft
+    from livetrading.engine.report import Report
 
     __version__: str
 
@@ -80,7 +81,8 @@ _MODULES = {
     ),
     "data.errors": ("DataError",),
     "data.ticks": ("read_ticks",),
-    "engine.hft": ("Report", "run_hft"),
+    "engine.hft": ("run_hft",),
+    "engine.report": ("Report",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

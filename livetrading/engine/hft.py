@@ -1,0 +1,271 @@
+"""The tick engine: one strategy on its market, and tick for tick the same strategy on the null control."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livetrading.blockchain.chain_clock import ChainClock
+from livetrading.config import Config, RunConfig
+from livetrading.core.dtypes import RESULT, TICK
+from livetrading.core.market import ChaosMarket, GbmMarket
+from livetrading.core.processor import Processor
+from livetrading.data.results import ResultWriter
+from livetrading.data.ticks import read_ticks
+from livetrading.engine.interrupt import Interrupt
+from livetrading.engine.null_market import (
+    NS_PER_S,
+    NoNullMarket,
+    RandomWalk,
+    walk_like_chaos,
+    walk_like_recording,
+)
+from livetrading.engine.report import Report, report_of
+
+__all__ = ["Clock", "Progress", "run_hft"]
+
+Clock = Callable[[], float]
+"""Seconds that never run backwards, from any origin."""
+Progress = Callable[[int, float | None], object]
+"""Called now and then with the ticks so far and the share of the run behind, None where it has no end."""
+
+LIMITS: Final[Mapping[str, str]] = {
+    "halted": "the kill switch",
+    "drawdown": "the drawdown control (sizing.max_drawdown), which halts all entries,",
+    "daily_loss": "the loss limit of a day (limits.daily_loss)",
+    "stale": "the age limit of quotes (limits.stale_s)",
+    "rate": "the order rate limit (limits.orders_per_s)",
+    "realised": "the Kelly fraction of closed trades (formula 211) being 0",
+    "max_position": "the position limit (limits.max_position_btc)",
+    "capital": "the capital, too small for the order and its fee,",
+}
+"""What a reason of refusal that comes of a limit is called."""
+
+
+class _Run:
+    """A processor on what it runs on, advanced chunk by chunk."""
+
+    def __init__(
+        self,
+        config: Config,
+        market: ChaosMarket | GbmMarket | None = None,
+        *,
+        chain: ChainClock | None = None,
+        dt_ns: int = 0,
+        rows: NDArray[np.void] | None = None,
+    ) -> None:
+        self.processor = Processor(config.settings, config.run.capital, market)
+        self.ticks = 0
+        self.seconds = 0.0
+        self._market = market
+        self._chain = chain
+        self._dt_ns = dt_ns
+        self._rows = rows
+        self._at = 0
+
+    def left(self, run: RunConfig) -> int:
+        """Ticks of the next chunk, 0 at the end."""
+        if run.seconds is not None and self.seconds >= run.seconds:
+            return 0
+        if self._rows is not None:
+            return min(run.chunk, len(self._rows) - self._at)
+        return run.chunk if run.ticks is None else min(run.chunk, run.ticks - self.ticks)
+
+    def done(self, run: RunConfig) -> float | None:
+        """Share of the run that is behind."""
+        if run.seconds is not None:
+            return min(1.0, self.seconds / run.seconds)
+        if self._rows is not None:
+            return self._at / len(self._rows)
+        return None if run.ticks is None else self.ticks / run.ticks
+
+    def advance(
+        self, n: int, stop: Interrupt, clock: Clock, every: int = 1, writer: "_Rows | None" = None
+    ) -> None:
+        """Make `n` ticks, or those up to the request to stop, and write their rows."""
+        begun = clock()
+        results = None if writer is None else writer.results
+        if self._rows is not None:
+            rows = self._rows[self._at : self._at + n]
+            stop.call(lambda: self.processor.replay(rows, results, every))
+            self._at += n
+        elif n > 0:
+            self._feed(n)
+            stop.call(lambda: self.processor.run(n, results, every))
+        before, self.ticks = self.ticks, int(self.processor.totals()["ticks"])
+        if writer is not None:
+            writer.write(before, self.ticks)
+        self.seconds += clock() - begun
+
+    def _feed(self, n: int) -> None:
+        if self._market is not None and self._chain is not None:
+            self._market.feed(self._chain.knots(self._market.next_ts + (n - 1) * self._dt_ns))
+
+
+class _Rows:
+    """The rows of results on their way to a file, through one array."""
+
+    def __init__(self, writer: ResultWriter, run: RunConfig) -> None:
+        self.results = np.zeros(-(-run.chunk // run.every), RESULT)
+        self._writer = writer
+        self._every = run.every
+
+    def write(self, before: int, after: int) -> None:
+        """Write the rows of ticks `before` to `after` - 1, which a chunk broken off has written too."""
+        rows = -(-after // self._every) - -(-before // self._every)
+        self._writer.write(self.results[:rows])
+
+
+def run_hft(
+    config: Config,
+    *,
+    null_control: bool = True,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    clock: Clock = time.monotonic,
+    interrupt: Interrupt | None = None,
+) -> Report:
+    """Trade the configured market on paper, tick by tick.
+
+    Parameters
+    ----------
+    config : Config
+    null_control : bool
+        Run the same strategy on a random walk of the same volatility, seed and number of ticks beside it,
+        chunk by chunk, so that the two end together whenever the run ends.
+    out : Path, optional
+        Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
+        ``.npy``, ``.csv`` or ``.parquet`` file.
+    progress : callable, optional
+        Called after every chunk.
+    clock : callable
+        The wall clock.
+    interrupt : Interrupt, optional
+        Ends the run early, in good order, as does KeyboardInterrupt.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataError
+        If the recording cannot be read, or `out` cannot be written.
+    LivetradingError
+        If a part that the run needs is missing.
+    """
+    stop = Interrupt() if interrupt is None else interrupt
+    main, walk, notes = _prepare(config, null_control, stop)
+    null = None
+    if walk is not None:
+        null = _on_walk(config, walk, with_chain=config.market.simulated)
+    with nullcontext() if out is None else ResultWriter(out, RESULT) as writer:
+        rows = None if writer is None else _Rows(writer, config.run)
+        _drive(main, null, config.run, stop, clock, progress, rows)
+    control = None
+    if null is not None and walk is not None:
+        control = _close(config, null, walk=walk)
+    return _close(config, main, control=control, interrupted=stop.requested, notes=notes)
+
+
+def _prepare(
+    config: Config, null_control: bool, stop: Interrupt
+) -> tuple[_Run, RandomWalk | None, tuple[str, ...]]:
+    """Make the run, and the random walk that is its market or its control, where there is one."""
+    notes = []
+    if not config.market.simulated:
+        rows = stop.call(lambda: read_ticks(config.market.paths, config.market.columns))
+        rows = np.empty(0, TICK) if rows is None else rows[: config.run.ticks]
+        main = _Run(config, rows=rows)
+        notes.append("A recording has no true price: deviation had no input.")
+        walk = None
+        if null_control:
+            try:
+                walk = stop.call(lambda: walk_like_recording(rows))
+            except NoNullMarket as error:
+                notes.append(f"There is no null control: {error}.")
+        return main, walk, tuple(notes)
+    is_walk = config.market.name == "gbm"
+    walk = stop.call(lambda: walk_like_chaos(config.market)) if is_walk or null_control else None
+    if is_walk and null_control:
+        notes.append("This market is the null market itself: it and its control are equal.")
+    if not is_walk:
+        main = _on_chaos(config)
+    else:
+        main = (
+            _Run(config, rows=np.empty(0, TICK)) if walk is None else _on_walk(config, walk, with_chain=True)
+        )
+    return main, walk if null_control else None, tuple(notes)
+
+
+def _on_chaos(config: Config) -> _Run:
+    market = config.market
+    chain = ChainClock(market.seed)
+    dt_ns = round(market.dt_s * NS_PER_S)
+    chaos = ChaosMarket(market.seed, chain.start_ns, dt_ns, market.spread_bps)
+    return _Run(config, chaos, chain=chain, dt_ns=dt_ns)
+
+
+def _on_walk(config: Config, walk: RandomWalk, *, with_chain: bool) -> _Run:
+    """Run on a random walk; it has a true price where the market beside it has one."""
+    seed = config.market.seed
+    chain = ChainClock(seed) if with_chain else None
+    return _Run(config, walk.market(seed), chain=chain, dt_ns=walk.dt_ns)
+
+
+def _drive(
+    main: _Run,
+    null: _Run | None,
+    run: RunConfig,
+    stop: Interrupt,
+    clock: Clock,
+    progress: Progress | None,
+    rows: _Rows | None,
+) -> None:
+    while not stop.requested and (n := main.left(run)) > 0:
+        main.advance(n, stop, clock, run.every, rows)
+        if null is not None:
+            null.advance(main.ticks - null.ticks, stop, clock)
+        if progress is not None:
+            progress(main.ticks, main.done(run))
+    if null is not None:
+        # What is missing is less than a chunk, a matter of milliseconds: not worth two unequal columns.
+        null.advance(main.ticks - null.ticks, Interrupt(), clock)
+
+
+def _close(
+    config: Config,
+    run: _Run,
+    *,
+    walk: RandomWalk | None = None,
+    control: Report | None = None,
+    interrupted: bool = False,
+    notes: tuple[str, ...] = (),
+) -> Report:
+    run.processor.close()
+    totals = run.processor.totals()
+    if walk is None and interrupted:
+        notes = (*notes, "The run was interrupted; the figures are of the ticks up to there.")
+    return report_of(
+        config,
+        totals,
+        run.seconds,
+        market=None if walk is None else walk.described(),
+        null_control=control,
+        interrupted=interrupted,
+        notes=(*notes, *_limit_notes(totals)),
+    )
+
+
+def _limit_notes(totals: Mapping[str, Any]) -> list[str]:
+    """Name the limits that held orders, and what kept a run from any trade."""
+    refused: Mapping[str, int] = totals["refused"]
+    notes = [f"{refused[name]:,} orders were refused by {LIMITS[name]}." for name in LIMITS if refused[name]]
+    if totals["trades"] == 0 and any(refused.values()):
+        most = max(refused, key=lambda name: refused[name])
+        notes.append(f"There was no trade; most orders were refused for: {most.replace('_', ' ')}.")
+    return notes

@@ -1,0 +1,302 @@
+"""The command line: ``python -m livetrading.runner``, and the script ``livetrading``."""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand
+
+from livetrading.core.errors import LivetradingError
+from livetrading.engine.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from livetrading.config import Config
+    from livetrading.engine.hft import Progress
+    from livetrading.engine.report import Report
+
+__all__ = ["app", "main"]
+
+DONE: Final = 0
+FAILURE: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+FLAGS: Final = {
+    "capital": "run.capital",
+    "market": "market.name",
+    "columns": "market.columns",
+    "ticks": "run.ticks",
+    "seconds": "run.seconds",
+    "forever": "run.forever",
+    "seed": "market.seed",
+    "fee_bps": "broker.taker_bps",
+    "latency_us": "broker.latency_us",
+    "every": "run.every",
+}
+"""What each flag sets."""
+
+MEANING: Final = {
+    "chaos": "This market returns to its true price by construction, so that a rule may win most of its "
+    "trades here and be worth nothing: the win rate proves nothing, and one seed of one null market is no "
+    "test.",
+    "gbm": "This market has no edge to find: a win rate on it follows from where the exits stand and from "
+    "chance, and so does the profit, less the costs.",
+    "recording": "A win rate follows from where the exits stand and says nothing of an edge, and one "
+    "recording beside one seed of one null market is no test.",
+}
+"""How to read the win rate, in one sentence."""
+
+# The classes of usage errors have moved between versions of typer; from this one they are all reached.
+UsageError: Any = typer.BadParameter.__mro__[1]
+CommandError: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    help="Paper-trades Bitcoin, tick by tick.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class _CapitalCommand(TyperCommand):
+    """A command that takes `-5` for a capital, so that it can say what is wrong with it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            option = getattr(error, "option_name", None)
+            for text in given:
+                if option and text.startswith(option) and re.fullmatch(r"-(\.?\d.*|inf.*|nan)", text):
+                    _load(None, None, capital=text)
+            raise
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        import livetrading
+
+        print(f"livetrading {livetrading.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _text(help_text: str, metavar: str) -> Any:
+    return typer.Option(help=help_text, metavar=metavar)
+
+
+@app.command(cls=_CapitalCommand)
+def hft(
+    ctx: typer.Context,
+    capital: Annotated[str | None, typer.Argument(help="In USD.")] = None,
+    market: Annotated[
+        str | None, _text("chaos (default), gbm, or a recording: one file, or quotes,trades.", "NAME|FILE")
+    ] = None,
+    columns: Annotated[str | None, _text("The recording's columns: name=field,...", "MAP")] = None,
+    ticks: Annotated[str | None, _text("Ticks to run (default 20000000; a recording: all).", "N")] = None,
+    seconds: Annotated[
+        str | None, _text("Wall clock to run for; the null control takes about as long again.", "S")
+    ] = None,
+    forever: Annotated[bool, typer.Option("--forever", help="Run until Ctrl-C.")] = False,
+    seed: Annotated[str | None, _text("Of everything random (default 1).", "N")] = None,
+    preset: Annotated[str | None, _text("realistic (default), or seed: no costs.", "NAME")] = None,
+    fee_bps: Annotated[str | None, _text("Taker fee in bps of the notional.", "BPS")] = None,
+    latency_us: Annotated[str | None, _text("From decision to execution, in microseconds.", "US")] = None,
+    null_control: Annotated[bool, typer.Option(help="Run on a random walk too, for comparison.")] = True,
+    out: Annotated[Path | None, _text("Write results to a .npy, .csv or .parquet file.", "FILE")] = None,
+    every: Annotated[str | None, _text("A row of results every K ticks (default 1).", "K")] = None,
+    config: Annotated[Path | None, _text("Configuration in TOML.", "FILE")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing but errors, and what --json asks for.")
+    ] = False,
+) -> int:
+    """Trade CAPITAL tick by tick on a simulated or recorded market, its null control beside it."""
+    given = {name: ctx.params[name] for name in FLAGS}
+    tree = _load(preset, config, **{**given, "forever": forever or None})
+    _check_out(out, tree.market.paths)
+    from livetrading.engine.hft import run_hft
+
+    on_terminal = sys.stdout.isatty() and not json and not quiet
+    interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
+    with _progress(on_terminal) as progress:
+        report = run_hft(tree, null_control=null_control, out=out, progress=progress, interrupt=interrupt)
+    if json:
+        _print_json(report)
+    elif not quiet:
+        (_print_table if on_terminal else _print_lines)(report)
+    sys.stdout.flush()
+    return INTERRUPTED if report.interrupted else DONE
+
+
+def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
+    from livetrading.config import load_config
+
+    flags = {FLAGS[name]: value for name, value in given.items() if value is not None}
+    names = {path: f"--{name.replace('_', '-')}" for name, path in FLAGS.items()}
+    names["run.capital"] = "argument CAPITAL"
+    return load_config(flags, preset=preset, file=file, environ=os.environ, names=names)
+
+
+def _check_out(out: Path | None, recording: Sequence[Path]) -> None:
+    """Refuse to replace what is about to be read."""
+    if out is not None and out.resolve() in [path.resolve() for path in recording]:
+        raise typer.BadParameter(f"--out must not be the recording itself, was {out}")
+
+
+@contextmanager
+def _progress(wanted: bool) -> "Iterator[Progress | None]":
+    """Show how far the run is, how fast, and the time left."""
+    if not wanted:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[ticks]:,} ticks"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("", total=None, ticks=0)
+
+        def show(ticks: int, done: float | None) -> None:
+            bar.update(task, ticks=ticks, completed=done or 0.0, total=None if done is None else 1.0)
+
+        yield show
+
+
+def _print_json(report: "Report") -> None:
+    import json
+
+    print(json.dumps(report.to_dict(), allow_nan=False))
+
+
+def _print_lines(report: "Report") -> None:
+    for key, value in _flat(report.to_dict()):
+        print(f"{key}: {'undefined' if value is None else value}")
+    for note in _notes(report):
+        print(f"note: {note}")
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every figure under its path; the configuration is left to --json."""
+    for key, value in tree.items():
+        if key == "config":
+            continue
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _notes(report: "Report") -> list[str]:
+    return [*report.notes, MEANING.get(report.market, MEANING["recording"])]
+
+
+ROWS: Final[dict[str, Callable[["Report"], str]]] = {
+    "ticks": lambda r: f"{r.ticks:,}",
+    "seconds": lambda r: f"{r.seconds:.2f}",
+    "ticks a second": lambda r: _number(r.ticks_per_second, ",.0f"),
+    "trades": lambda r: f"{r.trades:,}",
+    "wins": lambda r: f"{r.wins:,}",
+    "win rate": lambda r: _number(r.win_rate, ".2%"),
+    "  95% interval": lambda r: f"{_number(r.win_rate_low, '.2%')} to {_number(r.win_rate_high, '.2%')}",
+    "gross profit, USD": lambda r: f"{r.gross_pnl:,.6f}",
+    "fees, USD": lambda r: f"{r.fees:,.6f}",
+    "net profit, USD": lambda r: f"{r.net_pnl:,.6f}",
+    "equity, USD": lambda r: f"{r.equity:,.6f}",
+    "max drawdown": lambda r: f"{r.max_drawdown:.2%}",
+    "net bps a trade": lambda r: _number(r.bps_per_trade, ".3f"),
+    "Sharpe a trade": lambda r: _number(r.sharpe_per_trade, ".4f"),
+    "rejected ticks": lambda r: _counts(r.rejected_ticks),
+    "refused orders": lambda r: _counts(r.refused_orders),
+    "fills SHA-256": lambda r: f"{r.fills_sha256[:16]}...",
+}
+
+
+def _number(value: float | None, form: str) -> str:
+    return "undefined" if value is None else format(value, form)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return (
+        "\n".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "none"
+    )
+
+
+def _print_table(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"hft: {report.capital:,g} USD, preset {report.preset}, seed {report.seed}"
+    table = Table("", report.market, title=title)
+    sides = [report]
+    if report.null_control is not None:
+        table.add_column("null control")
+        sides.append(report.null_control)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, show in ROWS.items():
+        table.add_row(name, *map(show, sides))
+    console = Console()
+    console.print(table)
+    for note in _notes(report):
+        console.print(note, markup=False, highlight=False)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process unless given.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 2 usage or bad input, 1 failure, 130 after Ctrl-C.
+    """
+    interrupt = Interrupt()
+    before = signal.signal(signal.SIGINT, interrupt.handle)
+    try:
+        arguments = None if argv is None else list(argv)
+        code: int | None = app(arguments, prog_name="livetrading", standalone_mode=False, obj=interrupt)
+        return code or DONE
+    except CommandError as error:
+        return _fail(f"{error.format_message()} (see --help)", USAGE)
+    except LivetradingError as error:
+        from livetrading.config import ConfigError
+        from livetrading.data.errors import DataError
+
+        return _fail(str(error), USAGE if isinstance(error, ConfigError | DataError) else FAILURE)
+    except OSError as error:
+        return _fail(f"writing must succeed, was: {error}", FAILURE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"livetrading: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
