@@ -105,6 +105,7 @@ def test_difficulty(bits: str, expected: float, hash_rate: float) -> None:
 def test_work_is_what_a_node_sums() -> None:
     assert work(MAINNET_LIMIT_BITS) == 4_295_032_833
     assert work(REGTEST_LIMIT_BITS, REGTEST_LIMIT_BITS) == 2
+    assert work(0x01010000) == 2**255  # target 1
     target = target_from_bits(0x1701E2A0)
     assert work(0x1701E2A0) == (2**256 - 1 - target) // (target + 1) + 1
 
