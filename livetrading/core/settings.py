@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 __all__ = [
     "VOTERS", "BrokerSettings", "ExitSettings", "LimitSettings", "Settings", "SignalSettings", "SizingSettings",
-    "VoteSettings", "Voter",
+    "VoteSettings", "Voter", "capital_micro",
 ]
 
 Voter = Literal["ofi", "z_score", "kalman_drift", "kalman_level", "microprice", "flow_momentum", "deviation"]
@@ -39,6 +39,18 @@ def _choice(value: object, name: str, allowed: tuple[str, ...]) -> None:
     _require(value in allowed, name, "one of " + ", ".join(allowed), value)
 
 
+def capital_micro(capital_usd: float) -> int:
+    """Return the capital in micro-USD.
+
+    Raises
+    ------
+    ValueError
+        If it is not finite, below 0.01 or above 1e12 USD.
+    """
+    _number(capital_usd, "capital", "from 0.01 to 1e12 USD", 0.01, 1e12)
+    return round(capital_usd * 1e6)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SignalSettings:
     """The voters and the filters.
@@ -53,6 +65,9 @@ class SignalSettings:
         Entry levels follow the 0.9 quantile of each voter's own |value|; False keeps the rows' fixed levels.
     gate_trend, gate_vpin : bool
         A vote against a strong trend, or in toxic flow, counts as none.
+    estimators : bool
+        Compute what neither votes nor gates for the RESULT columns: CUSUM (218), Kyle's lambda (101), VPIN (111),
+        volatility and trend. Off, what is not needed is not computed and its columns are NaN.
     """
 
     voters: tuple[Voter, ...] = VOTERS
@@ -60,6 +75,7 @@ class SignalSettings:
     adaptive: bool = True
     gate_trend: bool = True
     gate_vpin: bool = True
+    estimators: bool = True
 
     def __post_init__(self) -> None:
         _require(isinstance(self.voters, tuple) and len(self.voters) > 0, "signals.voters", "a list of voters", self.voters)
@@ -67,7 +83,7 @@ class SignalSettings:
             _choice(voter, "signals.voters", VOTERS)
         _require(len(set(self.voters)) == len(self.voters), "signals.voters", "free of repetition", self.voters)
         _integer(self.window, "signals.window", 2, 4096)
-        for name in ("adaptive", "gate_trend", "gate_vpin"):
+        for name in ("adaptive", "gate_trend", "gate_vpin", "estimators"):
             _flag(getattr(self, name), f"signals.{name}")
 
 
@@ -235,5 +251,7 @@ class Settings:
         priced = self.exits.take_profit_bps > 0 and self.exits.stop_bps > 0
         _require(self.sizing.kind == "fixed" or priced, "exits.take_profit_bps and exits.stop_bps",
                  "above 0 where sizing.kind is 'kelly'", (self.exits.take_profit_bps, self.exits.stop_bps))
+        _require(self.sizing.kind == "fixed" or self.vote.kind == "condorcet", "sizing.kind",
+                 "'fixed' where vote.kind is 'majority', which has no odds", self.sizing.kind)
         _require(self.vote.k_min <= len(self.signals.voters), "vote.k_min",
                  f"at most the number of voters ({len(self.signals.voters)})", self.vote.k_min)

@@ -1,0 +1,61 @@
+/* Exact money: prices are float64, quantities int64 satoshi, amounts int64 micro-dollars, rounded half to even. */
+#ifndef LT_MONEY_H
+#define LT_MONEY_H
+
+#include <math.h>
+
+#include "lt_philox.h"
+
+#define LT_MICRO_MAX ((int64_t)1 << 61)
+
+/* Rounds (hi:lo) / 2^shift / divisor half to even; -1 where the result exceeds LT_MICRO_MAX. */
+static inline int64_t lt_round_ratio(uint64_t hi, uint64_t lo, int shift, uint64_t divisor)
+{
+    uint64_t q, sticky = 0;
+    if (shift >= 128) {
+        sticky = (hi | lo) != 0;
+        q = 0;
+    } else if (shift >= 64) {
+        int s = shift - 64;
+        sticky = lo != 0 || (s > 0 && (hi & (((uint64_t)1 << s) - 1)) != 0);
+        q = hi >> s;
+    } else if (shift > 0) {
+        if (hi >> shift) return -1;
+        sticky = (lo & (((uint64_t)1 << shift) - 1)) != 0;
+        q = (hi << (64 - shift)) | (lo >> shift);
+    } else {
+        if (hi) return -1;
+        q = lo;
+    }
+    uint64_t whole = q / divisor, twice = 2 * (q % divisor);
+    if (twice > divisor || (twice == divisor && (sticky || (whole & 1)))) whole++;
+    return whole > (uint64_t)LT_MICRO_MAX ? -1 : (int64_t)whole;
+}
+
+/* price * quantity in micro-dollars (price in USD per BTC, quantity >= 0 in satoshi); -1 on overflow. */
+static inline int64_t lt_notional(double price, int64_t quantity)
+{
+    int exponent;
+    double mantissa = frexp(price, &exponent);
+    uint64_t lo, hi = lt_mulhi((uint64_t)ldexp(mantissa, 53), (uint64_t)quantity, &lo);
+    int shift = 53 - exponent;
+    /* one satoshi of a 1 USD coin is 1e-8 USD = 1e-2 micro-dollars */
+    if (shift < 0) {
+        if (shift <= -64 || hi || (lo >> (64 + shift))) return -1;
+        lo <<= -shift;
+        shift = 0;
+    }
+    return lt_round_ratio(hi, lo, shift, 100);
+}
+
+/* notional * ppb / 1e9 in micro-dollars, both >= 0, ppb <= 1e8. */
+static inline int64_t lt_fee(int64_t notional, int64_t ppb)
+{
+    uint64_t lo, hi = lt_mulhi((uint64_t)notional, (uint64_t)ppb, &lo);
+    if (hi == 0) return lt_round_ratio(0, lo, 0, 1000000000u);
+    /* notional = 1e9 a + b: the first part is exact */
+    int64_t a = notional / 1000000000, b = notional % 1000000000;
+    return a * ppb + lt_round_ratio(0, (uint64_t)(b * ppb), 0, 1000000000u);
+}
+
+#endif

@@ -1,0 +1,448 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Simulated markets: a tick every dt, with a new quote and at most one trade.
+
+`chaos` moves about the true price by a Lorenz coordinate, an Ornstein-Uhlenbeck process and observation noise: it
+reverts by construction, and a strategy that profits there has found what was planted. `gbm` is its null: the same
+spreads, sizes and trades around a random walk that nothing predicts.
+
+Every tick spends one Philox call, words 0 and 1 on two normals (price, size imbalance), word 2 on the trade, word 3
+on four tables of quantiles (noise, spread, sizes, trade size), so that tick i can be drawn without tick i - 1 and a
+block of any length gives the same bytes.
+
+References
+----------
+Lorenz 1963, J. Atmos. Sci. 20; Uhlenbeck and Ornstein 1930, Physical Review 36; Hawkes 1971, Biometrika 58; Salmon,
+Moraes, Dror and Shaw 2011, SC'11.
+"""
+from libc.math cimport NAN, sqrt
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memmove, memset
+
+from livetrading.core.records cimport LT_NO_QUOTE, LT_QUOTE, LT_TRADE, LT_TS_MAX, lt_knot, lt_tick
+from livetrading.core.variates cimport (
+    lt_exp, lt_exp_block, lt_log_ratio, lt_lorenz, lt_lorenz_slope, lt_lorenz_step, lt_normal_block,
+    lt_normal_quantile, lt_philox, lt_philox_block, lt_sincos_turn, lt_uniform_block, lt_words,
+)
+
+import numpy as np
+
+from livetrading.core.dtypes import KNOT, TICK
+from livetrading.core.errors import ChainKnotsExhausted
+
+cdef enum:
+    STREAM_START = 0
+    STREAM_TICKS = 1
+    STREAM_NULL = 7
+    NOISE = 16384
+    QUANTILES = 4096
+
+# The law of the chaos market (deviations are logs; times in seconds)
+cdef double WEIGHT_LORENZ = 0.5
+cdef double LORENZ_SD = 7.92463
+cdef double AMPLITUDE = 0.02
+cdef double AMPLITUDE_RETARGET = 0.15
+cdef double AMPLITUDE_HALVING = 0.25
+cdef int64_t CELL_NS = 432_000_000_000          # one RK4 step of 0.01, at 43,200 s per Lorenz unit
+cdef double LORENZ_DT = 0.01
+cdef double RELAX_OU = 259_200.0
+cdef double NOISE_SD = 1e-4                     # and four times that in one of twenty quotes
+
+# The law of spreads, sizes and trades
+cdef double TICK_SIZE = 0.01
+cdef double RELAX_IMBALANCE = 60.0
+cdef double TRADE_BASE = 0.2                    # per second and side
+cdef double TRADE_DECAY = 1.0
+cdef double TRADE_SELF = 0.5
+cdef double TRADE_CROSS = 0.2
+
+cdef double[NOISE] noise_table
+cdef double[QUANTILES] spread_table
+cdef double[QUANTILES] size_table
+cdef double[QUANTILES] trade_table
+
+
+cdef double midpoint(int k, int n) noexcept nogil:
+    return lt_normal_quantile((k + 0.5) / n)
+
+
+cdef void fill_tables() noexcept nogil:
+    """Quantiles at the midpoints of equal cells; a mixture's components get their share of the cells."""
+    cdef int k, wild = NOISE // 20, large = QUANTILES // 100
+    for k in range(NOISE):
+        noise_table[k] = (4.0 * NOISE_SD * midpoint(k, wild) if k < wild
+                          else NOISE_SD * midpoint(k - wild, NOISE - wild))
+    for k in range(QUANTILES):
+        spread_table[k] = lt_exp(0.3 * midpoint(k, QUANTILES))
+        size_table[k] = lt_exp(midpoint(k, QUANTILES))
+        trade_table[k] = (50.0 * 0.02 * lt_exp(1.2 * midpoint(k, large)) if k < large
+                          else 0.02 * lt_exp(1.2 * midpoint(k - large, QUANTILES - large)))
+
+
+fill_tables()
+
+
+cdef void draw_flow(block_t *f, Py_ssize_t n) noexcept nogil:
+    """Size imbalance and trades of the block: the recurrences, side by side."""
+    cdef double imbalance = f.imbalance, buy = f.buy, sell = f.sell
+    cdef double keep = f.imbalance_keep, kick = f.imbalance_kick, decay = f.decay, dt = f.dt, u, p
+    cdef Py_ssize_t k
+    for k in range(n):
+        imbalance = imbalance * keep + kick * f.z1[k]
+        f.tilt[k] = 2.0 * imbalance
+        buy *= decay
+        sell *= decay
+        u = f.uniform[k]
+        p = (TRADE_BASE + buy) * dt
+        f.side[k] = 0
+        if u < p:
+            f.side[k] = 1
+            buy += TRADE_SELF * TRADE_DECAY
+            sell += TRADE_CROSS * TRADE_DECAY
+        elif u < p + (TRADE_BASE + sell) * dt:
+            f.side[k] = -1
+            sell += TRADE_SELF * TRADE_DECAY
+            buy += TRADE_CROSS * TRADE_DECAY
+    f.imbalance, f.buy, f.sell = imbalance, buy, sell
+
+
+cdef void pack_ticks(const block_t *f, lt_tick *out, Py_ssize_t n, int64_t ts, int64_t dt_ns) noexcept nogil:
+    """Prices, spreads, sizes and trades as ticks."""
+    cdef double price, half, tilt
+    cdef uint64_t w
+    cdef Py_ssize_t k
+    for k in range(n):
+        w = f.words[3][k]
+        price = f.price[k]
+        half = price * f.spread * spread_table[(w >> 38) & (QUANTILES - 1)]
+        half = 0.5 * (half if half > TICK_SIZE else TICK_SIZE)
+        tilt = 0.5 - 1.0 / (f.tilt[k] + 1.0)            # 0.5 tanh(i), from e^(2 i)
+        out[k].ts = ts + k * dt_ns
+        out[k].bid = price - half
+        out[k].ask = price + half
+        out[k].bid_size = size_table[(w >> 26) & (QUANTILES - 1)] * (1.0 + tilt)
+        out[k].ask_size = size_table[(w >> 14) & (QUANTILES - 1)] * (1.0 - tilt)
+        out[k].side = f.side[k]
+        if f.side[k] == 0:
+            out[k].price = price
+            out[k].volume = 0.0
+            out[k].flags = LT_QUOTE
+        else:
+            out[k].price = out[k].ask if f.side[k] > 0 else out[k].bid
+            out[k].volume = trade_table[(w >> 2) & (QUANTILES - 1)]
+            out[k].flags = LT_QUOTE | LT_TRADE
+
+
+cdef class Market:
+    """What the simulated markets share. Use `ChaosMarket` or `GbmMarket`."""
+
+    def __cinit__(self, seed, start_ns, dt_ns, *args, double spread_bps=1.0, **kwargs):
+        cdef int64_t k
+        if not 0 <= seed < 1 << 64:
+            raise ValueError(f"seed must be from 0 to 2**64 - 1, was {seed!r}")
+        if not 0 <= start_ns <= LT_TS_MAX:
+            raise ValueError(f"start_ns must be from 0 to 2**62, was {start_ns!r}")
+        if not 1 <= dt_ns <= 86_400_000_000_000:
+            raise ValueError(f"dt_ns must be from 1 to one day, was {dt_ns!r}")
+        if not 0.0 <= spread_bps <= 1000.0:
+            raise ValueError(f"spread_bps must be from 0 to 1000, was {spread_bps!r}")
+        self.seed, self.start_ns, self.dt_ns = seed, start_ns, dt_ns
+        self.block = <block_t *> calloc(1, sizeof(block_t))
+        self.knots = <lt_knot *> malloc(KNOTS_MAX * sizeof(lt_knot))
+        if self.block == NULL or self.knots == NULL:
+            raise MemoryError()
+        self.block.dt = self.dt_ns * 1e-9
+        self.block.spread = spread_bps * 1e-4
+        for k in range(BLOCK):
+            self.block.ramp[k] = <double> (k * self.dt_ns)
+        self.block.imbalance_keep = lt_exp(-self.block.dt / RELAX_IMBALANCE)
+        self.block.imbalance_kick = sqrt(1.0 - self.block.imbalance_keep * self.block.imbalance_keep)
+        self.block.decay = lt_exp(-TRADE_DECAY * self.block.dt)
+        # both sides start at the stationary mean of their intensity
+        self.block.buy = self.block.sell = TRADE_BASE / (1.0 - TRADE_SELF - TRADE_CROSS) - TRADE_BASE
+
+    def __dealloc__(self):
+        free(self.block)
+        free(self.knots)
+
+    @property
+    def next_ts(self):
+        """Time of the next tick, ns since the Unix epoch."""
+        return self.start_ns + self.index * self.dt_ns
+
+    def feed(self, knots):
+        """Append true prices, each of which holds from its time until the next one's.
+
+        Parameters
+        ----------
+        knots : ndarray of KNOT, shape (n,)
+            In ascending order of time, after those fed before.
+
+        Raises
+        ------
+        ValueError
+            If the knots are not in order, have a price that is not positive, or more than 65,536 would be waiting.
+        """
+        rows = np.ascontiguousarray(knots, dtype=KNOT)
+        if rows.ndim != 1:
+            raise ValueError(f"knots must have one dimension, was {rows.ndim}")
+        if rows.size == 0:
+            return
+        times = rows["ts"] if self.knot_count == 0 else np.append(self.knots[self.knot_count - 1].ts, rows["ts"])
+        if (np.diff(times) < 0).any():
+            raise ValueError("knots must be in ascending order of time")
+        if not (np.isfinite(rows["true_price"]) & (rows["true_price"] > 0)).all():
+            raise ValueError("every true price must be finite and above 0")
+        memmove(self.knots, self.knots + self.knot_at, (self.knot_count - self.knot_at) * sizeof(lt_knot))
+        self.knot_count -= self.knot_at
+        self.knot_at = 0
+        if self.knot_count + rows.size > KNOTS_MAX:
+            raise ValueError(f"at most {KNOTS_MAX} knots may wait, was {self.knot_count + rows.size}")
+        cdef const unsigned char[::1] source = rows.view(np.uint8)
+        memmove(self.knots + self.knot_count, &source[0], rows.nbytes)
+        self.knot_count += rows.size
+
+    def fill(self, ticks):
+        """Write the next ticks of the market into an array.
+
+        Parameters
+        ----------
+        ticks : ndarray of TICK, shape (n,)
+            Overwritten.
+
+        Raises
+        ------
+        ChainKnotsExhausted
+            If the market follows the true price and its knots do not reach the last tick.
+        """
+        if not isinstance(ticks, np.ndarray) or ticks.dtype != TICK or ticks.ndim != 1 or not ticks.flags.c_contiguous:
+            raise TypeError("ticks must be a contiguous one-dimensional array of TICK")
+        if ticks.size == 0:
+            return
+        self.check(ticks.size)
+        cdef unsigned char[::1] raw = ticks.view(np.uint8)
+        cdef lt_tick *out = <lt_tick *> &raw[0]
+        cdef Py_ssize_t done = 0, n = ticks.size, step
+        cdef double true_price[BLOCK]
+        with nogil:
+            while done < n:
+                step = n - done if n - done < BLOCK else BLOCK
+                self.make(out + done, true_price, step)
+                done += step
+
+    cdef int check(self, Py_ssize_t n) except -1:
+        if self.index + n > (LT_TS_MAX - self.start_ns) // self.dt_ns:
+            raise ValueError(f"the market's clock ends before {n} more ticks")
+        return 0
+
+    cdef int make(self, lt_tick *out, double *true_price, Py_ssize_t n) noexcept nogil:
+        """The next n <= BLOCK ticks and the true price at each."""
+        cdef block_t *f = self.block
+        self.prices(n, true_price)
+        lt_uniform_block(n, f.words[2], f.uniform)
+        draw_flow(f, n)
+        lt_exp_block(n, f.tilt, f.tilt)
+        pack_ticks(f, out, n, self.start_ns + self.index * self.dt_ns, self.dt_ns)
+        self.index += n
+        return 0
+
+    cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
+        pass
+
+    cdef Py_ssize_t until_knot(self, int64_t index) noexcept nogil:
+        """Makes the knot of this tick the current one; how many ticks from here it holds."""
+        cdef int64_t ts = self.start_ns + index * self.dt_ns
+        while self.knot_at + 1 < self.knot_count and self.knots[self.knot_at + 1].ts <= ts:
+            self.knot_at += 1
+        if self.knot_count > 0 and self.knots[self.knot_at].ts > ts:
+            return (self.knots[self.knot_at].ts - ts - 1) // self.dt_ns + 1
+        if self.knot_at + 1 >= self.knot_count:
+            return BLOCK
+        return (self.knots[self.knot_at + 1].ts - ts - 1) // self.dt_ns + 1
+
+
+cdef class ChaosMarket(Market):
+    """Price = true price x exp(deviation + noise); the deviation reverts over days by construction.
+
+    Parameters
+    ----------
+    seed : int
+        0 to 2**64 - 1.
+    start_ns, dt_ns : int
+        Time of the first tick in ns since the Unix epoch, and between ticks in ns.
+    spread_bps : float
+        Median bid-ask spread in bps of the price; never below 0.01 USD.
+
+    Notes
+    -----
+    Deviation = A(h) [sqrt(1/2) x / 7.92463 + sqrt(1/2) u], x the first Lorenz coordinate at 43,200 s a unit between
+    whose RK4 steps a cubic Hermite polynomial runs, u an Ornstein-Uhlenbeck process of variance 1 and relaxation
+    259,200 s, A(h) 0.02 modulated by the retarget (15%) and halving (25%) cycles at block height h. Noise: normal, sd
+    1e-4, four times that with probability 0.05, drawn from 16,384 quantiles. Sizes, spreads and trade sizes come from
+    4,096 quantiles of their lognormal laws; buys and sells excite each other (Hawkes, branching ratio 0.7).
+    """
+
+    def __cinit__(self, seed, start_ns, dt_ns, *, double spread_bps=1.0):
+        cdef lt_lorenz p
+        cdef lt_words w = lt_philox(self.seed, STREAM_START, 0)
+        cdef double[2] z0
+        cdef double[2] z1
+        cdef int k
+        lt_normal_block(2, w.word, w.word + 2, z0, z1)
+        p.x, p.y, p.z = 1.0 + 1e-3 * z0[0], 1.0 + 1e-3 * z1[0], 1.0 + 1e-3 * z0[1]
+        for k in range(2000):
+            p = lt_lorenz_step(p, LORENZ_DT)
+        self.here = p
+        self.there = lt_lorenz_step(p, LORENZ_DT)
+        self.ou = z1[1]
+
+    cdef int check(self, Py_ssize_t n) except -1:
+        Market.check(self, n)
+        cdef int64_t last = self.start_ns + (self.index + n - 1) * self.dt_ns
+        if self.knot_count == 0 or self.knots[self.knot_at].ts > self.start_ns + self.index * self.dt_ns:
+            raise ChainKnotsExhausted("the market has no true price for its next tick: feed it knots from there on")
+        if self.knots[self.knot_count - 1].ts <= last:
+            raise ChainKnotsExhausted(f"knots must reach beyond the last tick at {last} ns, the last was at "
+                                      f"{self.knots[self.knot_count - 1].ts} ns")
+        return 0
+
+    cdef void next_cell(self) noexcept nogil:
+        self.cell += 1
+        self.here = self.there
+        self.there = lt_lorenz_step(self.there, LORENZ_DT)
+
+    cdef double amplitude_at(self, int64_t height) noexcept nogil:
+        cdef double retarget, halving, unused
+        lt_sincos_turn(<double> (height % 2016) / 2016.0, &retarget, &unused)
+        lt_sincos_turn(<double> (height % 210000) / 210000.0, &unused, &halving)
+        return AMPLITUDE * (1.0 + AMPLITUDE_RETARGET * retarget) * (1.0 + AMPLITUDE_HALVING * halving)
+
+    cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
+        cdef block_t *f = self.block
+        cdef double ou = self.ou, keep = lt_exp(-f.dt / RELAX_OU), kick = sqrt(1.0 - keep * keep)
+        cdef Py_ssize_t k = 0, step
+        lt_philox_block(self.seed, STREAM_TICKS, self.index, n, f.words[0], BLOCK)
+        lt_normal_block(n, f.words[0], f.words[1], f.z0, f.z1)
+        for k in range(n):
+            ou = ou * keep + kick * f.z0[k]
+            f.exponent[k] = ou
+        self.ou = ou
+        k = 0
+        while k < n:
+            step = self.until_knot(self.index + k)
+            step = step if step < n - k else n - k
+            k += self.deviations(k, step, true_price)
+        lt_exp_block(n, f.exponent, f.price)
+        for k in range(n):
+            f.price[k] *= true_price[k]
+
+    cdef Py_ssize_t deviations(self, Py_ssize_t first, Py_ssize_t n, double *true_price) noexcept nogil:
+        """Deviation plus noise for the ticks of this knot that lie in one Lorenz cell; how many they were."""
+        cdef block_t *f = self.block
+        cdef int64_t since = (self.index + first) * self.dt_ns, left
+        while since >= (self.cell + 1) * CELL_NS:
+            self.next_cell()
+        left = ((self.cell + 1) * CELL_NS - since - 1) // self.dt_ns + 1
+        n = <Py_ssize_t> left if left < n else n
+        cdef lt_knot *knot = &self.knots[self.knot_at]
+        cdef double amplitude = self.amplitude_at(knot.height)
+        cdef double chaos = amplitude * sqrt(WEIGHT_LORENZ) / LORENZ_SD, diffusion = amplitude * sqrt(1.0 - WEIGHT_LORENZ)
+        cdef double d0 = LORENZ_DT * lt_lorenz_slope(self.here).x, d1 = LORENZ_DT * lt_lorenz_slope(self.there).x
+        cdef double c0 = self.here.x, rise = self.there.x - self.here.x
+        cdef double c2 = 3.0 * rise - 2.0 * d0 - d1, c3 = d0 + d1 - 2.0 * rise, s
+        cdef double at = <double> (since - self.cell * CELL_NS), inverse = 1.0 / <double> CELL_NS
+        cdef Py_ssize_t k
+        for k in range(n):
+            s = (at + f.ramp[k]) * inverse
+            f.exponent[first + k] = (chaos * (c0 + s * (d0 + s * (c2 + s * c3))) + diffusion * f.exponent[first + k]
+                                     + noise_table[f.words[3][first + k] >> 50])
+            true_price[first + k] = knot.true_price
+        return n
+
+
+cdef class GbmMarket(Market):
+    """A random walk of the log price with the chaos market's spreads, sizes and trades: the null.
+
+    Parameters
+    ----------
+    seed, start_ns, dt_ns, spread_bps
+        As for `ChaosMarket`.
+    price : float
+        Price before the first tick, in USD.
+    sd : float
+        Standard deviation of the log return of one tick, 0 to 0.1.
+
+    Notes
+    -----
+    The mean is -sd^2/2 a tick in the log, so that the expected next price is the present one. Knots of true prices are
+    carried along where they are fed; the price does not follow them.
+    """
+
+    def __cinit__(self, seed, start_ns, dt_ns, double price, double sd, *, double spread_bps=1.0):
+        if not 1e-9 <= price <= 1e12:
+            raise ValueError(f"price must be from 1e-9 to 1e12 USD, was {price!r}")
+        if not 0.0 <= sd <= 0.1:
+            raise ValueError(f"sd must be from 0 to 0.1, was {sd!r}")
+        self.origin, self.sd = price, sd
+
+    cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
+        cdef block_t *f = self.block
+        cdef double walked = self.walked, drift = -0.5 * self.sd * self.sd
+        cdef Py_ssize_t k, stop
+        cdef double value
+        lt_philox_block(self.seed, STREAM_NULL, self.index, n, f.words[0], BLOCK)
+        lt_normal_block(n, f.words[0], f.words[1], f.z0, f.z1)
+        for k in range(n):
+            walked += drift + self.sd * f.z0[k]
+            # what the exponential can hold: a price outside it is no tick that the processor accepts
+            f.exponent[k] = walked if -600.0 < walked < 600.0 else (600.0 if walked > 0.0 else -600.0)
+        self.walked = walked
+        lt_exp_block(n, f.exponent, f.price)
+        for k in range(n):
+            f.price[k] *= self.origin
+        k = 0
+        while k < n:
+            stop = k + self.until_knot(self.index + k)
+            stop = stop if stop < n else n
+            value = self.known_price(self.index + k)
+            while k < stop:
+                true_price[k] = value
+                k += 1
+
+    cdef double known_price(self, int64_t index) noexcept nogil:
+        """The true price fed for this tick, NaN where there is none."""
+        if self.knot_count == 0 or self.knots[self.knot_at].ts > self.start_ns + index * self.dt_ns:
+            return NAN
+        return self.knots[self.knot_at].true_price
+
+
+def realised_sd(ticks, Py_ssize_t lag=256):
+    """Return the root mean square of the non-overlapping `lag`-tick log returns of the mid.
+
+    Parameters
+    ----------
+    ticks : ndarray of TICK, shape (n,)
+        Ticks whose quote is not a pair of positive numbers are passed over.
+    lag : int
+        Ticks a return spans.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than lag + 1 usable ticks, or lag is below 1.
+    """
+    if not isinstance(ticks, np.ndarray) or ticks.dtype != TICK or ticks.ndim != 1:
+        raise TypeError("ticks must be a one-dimensional array of TICK")
+    if lag < 1:
+        raise ValueError(f"lag must be at least 1, was {lag}")
+    good = (ticks["bid"] > 0) & (ticks["ask"] > 0) & np.isfinite(ticks["bid"]) & np.isfinite(ticks["ask"])
+    mids = np.ascontiguousarray((0.5 * ticks["bid"][good] + 0.5 * ticks["ask"][good])[::lag])
+    if mids.size < 2:
+        raise ValueError(f"at least {lag + 1} ticks with a quote are needed, was {int(good.sum())}")
+    cdef const double[::1] m = mids
+    cdef double total = 0.0, r
+    cdef Py_ssize_t k
+    for k in range(1, m.shape[0]):
+        r = lt_log_ratio(m[k], m[k - 1])
+        total += r * r
+    return sqrt(total / (m.shape[0] - 1))

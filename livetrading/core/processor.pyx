@@ -1,0 +1,869 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""One tick through all of it: validation, formulas, vote, size, orders, exits, ledger, result row.
+
+A block of ticks is taken in three passes: validate and form mids, take log returns (a loop that vectorises), and feed
+each tick to the formulas, the vote and the broker. `run`, `replay` and `on_tick` are that one path.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport INFINITY, NAN, fabs, sqrt
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from livetrading.core.broker cimport (
+    FILL_CLOSED, FILL_NONE, FILL_OPENED, REASON_CLOSE, REASON_ENTRY, REASON_REVERSE, REASON_STOP,
+    REASON_TAKE_PROFIT, REASON_TIME, REASON_TRAILING, account_equity, broker_advance, broker_execute, broker_open,
+    broker_quote, broker_send, broker_t,
+)
+from livetrading.core.market cimport BLOCK, Market
+from livetrading.core.records cimport (
+    LT_BAD_KINDS, LT_NO_QUOTE, LT_QUOTE, LT_TRADE, lt_fill, lt_result, lt_tick, lt_tick_fault, lt_tick_plain,
+)
+from livetrading.core.ring cimport LT_OK, lt_moments, lt_moments_push, ring_close
+from livetrading.core.signals cimport (
+    cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_t, drift_z, ewma_push, ewma_t,
+    flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, level_open,
+    level_push, level_ready, level_signal, level_t, level_z, micro_magnitude, micro_open, micro_push, micro_signal,
+    micro_t, ofi_open, ofi_push, ofi_ready, ofi_signal, ofi_t, ofi_z, quantile_open, quantile_push, quantile_t,
+    trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_open, z_signal, z_value,
+)
+from livetrading.core.sizing cimport (
+    barrier_probability, calibration_bin, calibration_t, drawdown_brake, kelly_fraction, realised_open,
+    realised_push, realised_t,
+)
+from livetrading.core.variates cimport lt_exp, lt_log, lt_log_return_block
+from livetrading.core.vote cimport jury_open, jury_refresh, jury_score, jury_t, jury_vote
+
+import hashlib
+
+import numpy as np
+
+from livetrading.core.dtypes import FILL, RESULT, TICK, Refusal, Rejection
+from livetrading.core.errors import BadTick
+from livetrading.core.settings import PPB_PER_BPS, VOTERS, capital_micro
+
+cdef enum:
+    V_OFI, V_Z, V_DRIFT, V_LEVEL, V_MICRO, V_FLOW, V_DEVIATION, V_COUNT
+
+cdef enum:
+    R_HALTED, R_DRAWDOWN, R_DAILY_LOSS, R_STALE, R_LOCKED, R_RATE, R_NO_EDGE, R_REALISED, R_TOO_SMALL, R_MAX_POSITION
+    R_CAPITAL, R_SIZE, R_COUNT
+
+cdef enum:
+    EXIT_NONE, EXIT_REVERSE, EXIT_FLAT
+
+cdef enum:
+    SLICE = 16 * BLOCK          # ticks between two looks at signals and fills
+    SAMPLE = 16                 # ticks between two samples of the entry levels
+
+cdef int64_t DAY_NS = 86_400_000_000_000
+cdef int64_t SECOND_NS = 1_000_000_000
+
+
+cdef struct engine_t:
+    # formulas
+    bint on[V_COUNT]
+    bint on_vol, on_trend, on_cusum, on_kyle, on_vpin, on_changes, on_trades
+    bint gate_trend, gate_vpin, adaptive
+    ofi_t ofi
+    lt_moments z
+    drift_t drift
+    level_t level
+    micro_t micro
+    flow_t flow
+    ewma_t vol
+    trend_t trend
+    cusum_t cusum
+    kyle_t kyle
+    vpin_t vpin
+    quantile_t entry[V_COUNT]
+    double dev_high, dev_low    # exp of the deviation's entry level, and its inverse
+    int sign[V_COUNT]
+    uint32_t place[V_COUNT]     # 3^position of the voter in a set of votes, 0 where it does not vote
+    uint32_t abstention         # the set in which all abstain
+    # vote
+    jury_t jury
+    int64_t h, refresh, next_score, next_refresh
+    bint scored
+    uint32_t cast_code
+    double cast_mid
+    # the tick
+    int64_t index, last_ts, gap_ns, quote_ts
+    double last_mid, mid, true_price
+    uint32_t code
+    int direction
+    double fraction
+    # trading
+    broker_t broker
+    bint kelly, calibrate, halted, braked
+    double kelly_scale, max_fraction, max_drawdown, taker, take_profit, stop
+    int64_t quantity, max_position
+    realised_t realised
+    calibration_t calibration
+    int bin
+    double take_level, stop_level, best, trail_gain, trail_vol
+    bint trail, trailing
+    int on_signal
+    int64_t hold, entry_index, stale_ns, day_end
+    double daily_loss, day_equity, equity, peak, trough, worst_drawdown
+    int64_t *order_times
+    int64_t rate
+    # counts
+    uint64_t rejected[LT_BAD_KINDS]
+    uint64_t refused[R_COUNT]
+    # the block
+    int32_t good[BLOCK]
+    double mids[BLOCK]
+    double returns[BLOCK]
+
+
+# Formulas
+
+cdef inline void feed_quote(engine_t *e, const lt_tick *t) noexcept nogil:
+    """A new quote with both sizes known; comparisons with NaN are false."""
+    if not (t.ask > t.bid and t.bid_size >= 0.0 and t.ask_size >= 0.0):
+        return
+    if e.on[V_OFI] and ofi_push(&e.ofi, t.bid, t.ask, t.bid_size, t.ask_size) == LT_OK:
+        e.sign[V_OFI] = ofi_signal(&e.ofi, e.entry[V_OFI].level)
+    if e.on[V_MICRO] and t.bid_size > 0.0 and t.ask_size > 0.0:
+        micro_push(&e.micro, t.bid, t.ask, t.bid_size, t.ask_size)
+        e.sign[V_MICRO] = micro_signal(&e.micro, e.entry[V_MICRO].level)
+
+
+cdef inline void feed_change(engine_t *e, double mid, double r) noexcept nogil:
+    """A change of the mid, by the log return r."""
+    if e.on_cusum:
+        if e.vol.ready:
+            cusum_push(&e.cusum, r, e.vol.value)
+        else:
+            cusum_push(&e.cusum, r, NAN)
+    if e.on_vol:
+        ewma_push(&e.vol, r * r)
+    if e.on_trend:
+        trend_push(&e.trend, mid, e.vol.value)
+    if e.on[V_DRIFT] and drift_push(&e.drift, r) == LT_OK:
+        e.sign[V_DRIFT] = drift_signal(&e.drift, e.entry[V_DRIFT].level)
+    if e.on[V_LEVEL] and level_push(&e.level, r) == LT_OK:
+        e.sign[V_LEVEL] = level_signal(&e.level, e.entry[V_LEVEL].level)
+
+
+cdef inline void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:
+    if e.on_kyle:
+        kyle_push(&e.kyle, t.price, t.volume, t.side)
+    if e.on_vpin:
+        vpin_push(&e.vpin, t.price, t.volume, t.side)
+    if e.on[V_FLOW]:
+        flow_push(&e.flow, t.price, t.volume, t.side)
+        if flow_ready(&e.flow):
+            e.sign[V_FLOW] = flow_signal(&e.flow, e.entry[V_FLOW].level)
+
+
+cdef inline void feed(engine_t *e, const lt_tick *t, double mid, double r, double true_price) noexcept nogil:
+    if e.on[V_Z] and lt_moments_push(&e.z, mid) == LT_OK:
+        e.sign[V_Z] = z_signal(&e.z, mid, e.entry[V_Z].level, 0.0, e.sign[V_Z])
+    if e.on[V_DEVIATION]:
+        e.sign[V_DEVIATION] = (mid < true_price * e.dev_low) - (mid > true_price * e.dev_high)
+    if t.flags & LT_QUOTE:
+        feed_quote(e, t)
+    e.cusum.event = 0
+    if r != 0.0 and e.on_changes:
+        feed_change(e, mid, r)
+    if t.flags & LT_TRADE and e.on_trades:
+        feed_trade(e, t)
+
+
+cdef void adapt(engine_t *e) noexcept nogil:
+    """Samples every ready voter's |value| into its entry level."""
+    if e.on[V_OFI] and ofi_ready(&e.ofi):
+        quantile_push(&e.entry[V_OFI], fabs(ofi_z(&e.ofi)))
+    if e.on[V_Z] and e.z.ring.head >= e.z.window:
+        quantile_push(&e.entry[V_Z], fabs(z_value(&e.z, e.mid)))
+    if e.on[V_DRIFT] and e.drift.count >= e.drift.min_obs:
+        quantile_push(&e.entry[V_DRIFT], fabs(drift_z(&e.drift)))
+    if e.on[V_LEVEL] and level_ready(&e.level) and e.level.f > 0.0:
+        quantile_push(&e.entry[V_LEVEL], fabs(level_z(&e.level)))
+    if e.on[V_MICRO] and e.micro.smooth.ready:
+        quantile_push(&e.entry[V_MICRO], micro_magnitude(&e.micro))
+    if e.on[V_FLOW] and flow_ready(&e.flow):
+        quantile_push(&e.entry[V_FLOW], fabs(flow_value(&e.flow)))
+    if e.on[V_DEVIATION] and e.true_price > 0.0:
+        quantile_push(&e.entry[V_DEVIATION], fabs(lt_log(e.mid / e.true_price)))
+        e.dev_high = lt_exp(e.entry[V_DEVIATION].level)
+        e.dev_low = 1.0 / e.dev_high
+
+
+# Vote
+
+cdef inline uint32_t votes(const engine_t *e) noexcept nogil:
+    cdef uint32_t code = e.abstention
+    cdef int v
+    for v in range(V_COUNT):
+        code += e.place[v] * <uint32_t> e.sign[v]       # modulo 2^32: a negative sign subtracts
+    return code
+
+
+cdef void score(engine_t *e) noexcept nogil:
+    """Resolves the votes cast h ticks ago with the present mid, and casts the present ones."""
+    cdef int truth = (e.mid > e.cast_mid) - (e.mid < e.cast_mid)
+    if e.scored and truth != 0:
+        jury_score(&e.jury, e.cast_code, truth)
+    e.scored = True
+    e.cast_code, e.cast_mid = e.code, e.mid
+    e.next_score += e.h
+
+
+cdef inline int decide(engine_t *e) noexcept nogil:
+    """The direction of the vote after the gates."""
+    cdef int direction
+    e.code = votes(e)
+    if e.index == e.next_score:
+        score(e)
+    if e.index == e.next_refresh:
+        jury_refresh(&e.jury)
+        e.next_refresh += e.refresh
+    direction = jury_vote(&e.jury, e.code)
+    if direction != 0:
+        if e.gate_trend and e.trend.side == -direction:
+            return 0
+        if e.gate_vpin and vpin_ready(&e.vpin) and not e.vpin.passes:
+            return 0
+    return direction
+
+
+# Trading
+
+cdef void mark(engine_t *e) noexcept nogil:
+    """Equity at the mid, its peak, and the drawdown control's halt (334)."""
+    cdef double equity = account_equity(&e.broker.account, e.mid)
+    e.equity = equity
+    if equity >= e.peak:
+        e.peak = e.trough = equity
+        e.braked = False
+        return
+    if equity < e.trough:
+        e.trough = equity
+        if e.peak - equity > e.worst_drawdown * e.peak:
+            e.worst_drawdown = 1.0 - equity / e.peak
+    if equity <= (1.0 - e.max_drawdown) * e.peak:
+        e.braked = True
+    elif e.braked and equity >= 0.9 * e.peak:
+        e.braked = False
+
+
+cdef void opened(engine_t *e) noexcept nogil:
+    """Sets the exits of a position from its entry price; levels are times the side, so that up is gain."""
+    cdef double price = e.broker.account.entry_price
+    cdef int side = 1 if e.broker.account.position > 0 else -1
+    e.entry_index = e.index
+    e.take_level = side * price * (1.0 + side * e.take_profit) if e.take_profit > 0.0 else INFINITY
+    e.stop_level = side * price * (1.0 - side * e.stop) if e.stop > 0.0 else -INFINITY
+    e.best = side * price
+    e.trailing = False
+
+
+cdef void closed(engine_t *e) noexcept nogil:
+    cdef double outcome = e.broker.account.last_return
+    realised_push(&e.realised, outcome)
+    e.calibration.seen[e.bin] += 1
+    e.calibration.won[e.bin] += outcome > 0.0
+
+
+cdef inline void settle(engine_t *e, int filled) noexcept nogil:
+    if filled == FILL_OPENED:
+        opened(e)
+    elif filled == FILL_CLOSED:
+        closed(e)
+    if filled != FILL_NONE:
+        mark(e)
+
+
+cdef void send(engine_t *e, int64_t ts, int side, int64_t quantity, int reason) noexcept nogil:
+    e.order_times[e.broker.account.orders % <uint64_t> e.rate] = ts
+    settle(e, broker_send(&e.broker, ts, side, quantity, reason))
+
+
+cdef int refusal(engine_t *e, const lt_tick *t) noexcept nogil:
+    """The first limit that holds an entry back, or -1."""
+    cdef uint64_t orders = e.broker.account.orders
+    if e.halted:
+        return R_HALTED
+    if e.braked:
+        return R_DRAWDOWN
+    if e.equity < e.day_equity * (1.0 - e.daily_loss):
+        return R_DAILY_LOSS
+    if e.gap_ns > e.stale_ns or t.ts - e.quote_ts > e.stale_ns:
+        return R_STALE
+    if t.bid == t.ask and not t.flags & LT_NO_QUOTE:
+        return R_LOCKED
+    if orders >= <uint64_t> e.rate and t.ts - e.order_times[orders % <uint64_t> e.rate] < SECOND_NS:
+        return R_RATE
+    return -1
+
+
+cdef int size_kelly(engine_t *e, const lt_tick *t) noexcept nogil:
+    """Sets `fraction`, the share of equity to trade; a refusal, or -1."""
+    cdef double logit = e.jury.code_logit[e.code], costs = (t.ask - t.bid) / e.mid + 2.0 * e.taker, p, drawdown
+    e.bin = calibration_bin(logit)
+    if e.calibrate and e.calibration.seen[e.bin] >= 50:
+        p = (1.0 + <double> e.calibration.won[e.bin]) / (2.0 + <double> e.calibration.seen[e.bin])
+    else:
+        p = barrier_probability(e.take_profit, e.stop, logit)
+    e.fraction = e.kelly_scale * kelly_fraction(p, e.take_profit, e.stop, costs)
+    if not e.fraction > 0.0:
+        return R_NO_EDGE
+    if e.realised.count >= e.realised.n_min:
+        if not e.realised.f_full > 0.0:
+            e.fraction = 0.0
+            return R_REALISED
+        p = 0.5 * e.realised.f_full
+        p = p if p < 0.25 else 0.25
+        e.fraction = e.fraction if e.fraction < p else p
+    e.fraction = e.fraction if e.fraction < e.max_fraction else e.max_fraction
+    drawdown = 1.0 - e.equity / e.peak
+    e.fraction *= drawdown_brake(drawdown, e.max_drawdown)
+    return -1 if e.fraction > 0.0 else R_DRAWDOWN
+
+
+cdef void enter(engine_t *e, const lt_tick *t, int side) noexcept nogil:
+    """Sends the vote's order, or counts why not."""
+    cdef double touch = t.ask if side > 0 else t.bid, spend
+    cdef int64_t quantity = e.quantity
+    cdef int why = refusal(e, t)
+    if why < 0 and e.kelly:
+        why = size_kelly(e, t)
+        if why < 0:
+            # micro-USD to satoshi: 1e-6 USD / (USD per BTC) * 1e8
+            spend = e.fraction * e.equity * 100.0 / (touch * (1.0 + e.taker))
+            quantity = <int64_t> spend if spend < <double> e.max_position else e.max_position + 1
+    if why < 0:
+        if quantity < 1:
+            why = R_TOO_SMALL
+        elif quantity > e.max_position:
+            why = R_MAX_POSITION
+        elif <double> quantity * touch * 0.01 * (1.0 + e.taker) > e.equity:
+            why = R_CAPITAL
+    if why < 0:
+        send(e, t.ts, side, quantity, REASON_ENTRY)
+    else:
+        e.refused[why] += 1
+
+
+cdef inline int exit_reason(engine_t *e, double touch, int side, int direction) noexcept nogil:
+    """Why to leave now, or -1. All exits are market orders at one touch; of several the most adverse is named."""
+    if touch <= e.stop_level:
+        return REASON_STOP
+    if e.trail:
+        e.best = touch if touch > e.best else e.best
+        if not e.trailing:
+            e.trailing = touch - side * e.broker.account.entry_price >= e.trail_gain * e.broker.account.entry_price
+        if e.trailing and e.best - touch >= e.trail_vol * sqrt(e.vol.value) * fabs(e.best):
+            return REASON_TRAILING
+    if e.hold > 0 and e.index - e.entry_index >= e.hold:
+        return REASON_TIME
+    if (direction == -side and e.on_signal != EXIT_NONE) or (direction != side and e.on_signal == EXIT_FLAT):
+        return REASON_REVERSE
+    return REASON_TAKE_PROFIT if touch >= e.take_level else -1
+
+
+cdef inline void trade(engine_t *e, const lt_tick *t, int direction) noexcept nogil:
+    cdef int64_t position = e.broker.account.position
+    cdef int side, reason
+    e.fraction = 0.0
+    if position == 0:
+        if direction != 0 and not e.broker.pending:
+            enter(e, t, direction)
+        return
+    mark(e)
+    if e.broker.pending:
+        return
+    side = 1 if position > 0 else -1
+    reason = exit_reason(e, t.bid if side > 0 else -t.ask, side, direction)
+    if reason >= 0:
+        send(e, t.ts, -side, position if side > 0 else -position, reason)
+
+
+# The tick
+
+cdef inline void step(engine_t *e, const lt_tick *t, double mid, double r, double true_price) noexcept nogil:
+    e.gap_ns = t.ts - e.last_ts if e.index > 0 else 0
+    e.last_ts = t.ts
+    if t.ts >= e.day_end:
+        e.day_end = (t.ts // DAY_NS + 1) * DAY_NS
+        e.day_equity = e.equity
+    if e.broker.pending:
+        settle(e, broker_advance(&e.broker, t.ts))
+    broker_quote(&e.broker, t.ts, t.bid, t.ask, t.bid_size, t.ask_size)
+    if t.flags & (LT_QUOTE | LT_NO_QUOTE):
+        e.quote_ts = t.ts
+    e.mid, e.true_price = mid, true_price
+    feed(e, t, mid, r, true_price)
+    if e.adaptive and e.index % SAMPLE == 0:
+        adapt(e)
+    e.direction = decide(e)
+    trade(e, t, e.direction)
+
+
+cdef void record(const engine_t *e, lt_result *out) noexcept nogil:
+    """The result row of the tick just taken."""
+    memset(out, 0, sizeof(lt_result))
+    out.ts, out.true_price, out.market_price = e.last_ts, e.true_price, e.mid
+    out.deviation = lt_log(e.mid / e.true_price) if e.true_price > 0.0 else NAN
+    out.ofi = e.ofi.total.value if e.on[V_OFI] and ofi_ready(&e.ofi) else NAN
+    out.z_score = z_value(&e.z, e.mid) if e.on[V_Z] and e.z.ring.head >= e.z.window else NAN
+    out.kalman_level = e.mid * lt_exp(-e.level.residual) if e.on[V_LEVEL] and level_ready(&e.level) else NAN
+    out.kalman_velocity = e.drift.a if e.on[V_DRIFT] and e.drift.count >= e.drift.min_obs else NAN
+    out.ewma_vol = sqrt(e.vol.value) if e.vol.ready else NAN
+    out.cusum = <int8_t> e.cusum.event
+    out.regime = <int8_t> e.trend.side
+    out.kyle_lambda = e.kyle.value if e.kyle.ready else NAN
+    out.flow_momentum = flow_value(&e.flow) if e.on[V_FLOW] and flow_ready(&e.flow) else NAN
+    out.vpin = e.vpin.value if e.on_vpin and vpin_ready(&e.vpin) else NAN
+    out.microprice = e.micro.weighted if e.on[V_MICRO] and e.micro.smooth.ready else NAN
+    out.vote_logodds = e.jury.code_logit[e.code]
+    out.vote_probability = 1.0 / (1.0 + lt_exp(-out.vote_logodds))
+    out.direction = <int8_t> e.direction
+    out.kelly_fraction = e.fraction if e.kelly else NAN
+    out.position, out.cash = e.broker.account.position, e.broker.account.cash
+    out.equity = e.equity * 1e-6
+    out.drawdown = 1.0 - e.equity / e.peak
+    out.trades, out.wins = e.broker.account.trades, e.broker.account.wins
+
+
+cdef Py_ssize_t first_fault(const engine_t *e, const lt_tick *ticks, Py_ssize_t n) noexcept nogil:
+    """The place of the first bad tick, n where there is none."""
+    cdef int64_t last = e.last_ts
+    cdef Py_ssize_t i
+    for i in range(n):
+        if lt_tick_fault(&ticks[i], last) >= 0:
+            return i
+        last = ticks[i].ts
+    return n
+
+
+cdef Py_ssize_t accept(engine_t *e, const lt_tick *ticks, Py_ssize_t n) noexcept nogil:
+    """Validates the block and forms the mids; how many ticks are good."""
+    cdef Py_ssize_t i, m = 0
+    cdef int64_t last = e.last_ts
+    cdef int fault
+    for i in range(n):
+        if not lt_tick_plain(&ticks[i], last):
+            fault = lt_tick_fault(&ticks[i], last)
+            if fault >= 0:
+                e.rejected[fault] += 1
+                continue
+        last = ticks[i].ts
+        e.good[m] = <int32_t> i
+        e.mids[m] = 0.5 * ticks[i].bid + 0.5 * ticks[i].ask
+        m += 1
+    return m
+
+
+cdef Py_ssize_t take(engine_t *e, const lt_tick *ticks, const double *true_price, Py_ssize_t n, lt_result *rows,
+                     int64_t every) noexcept nogil:
+    """Feeds a block of at most BLOCK good and bad ticks; how many rows were written."""
+    cdef Py_ssize_t j, written = 0, m = accept(e, ticks, n)
+    cdef const lt_tick *t
+    if m == 0:
+        return 0
+    lt_log_return_block(m, e.mids, e.last_mid if e.index > 0 else e.mids[0], e.returns)
+    if e.index == 0 and e.on_trend:
+        trend_push(&e.trend, e.mids[0], NAN)
+    e.last_mid = e.mids[m - 1]
+    for j in range(m):
+        t = &ticks[e.good[j]]
+        step(e, t, e.mids[j], e.returns[j], true_price[e.good[j]] if true_price != NULL else NAN)
+        if rows != NULL and e.index % every == 0:
+            record(e, &rows[written])
+            written += 1
+        e.index += 1
+    return written
+
+
+cdef void close_formulas(engine_t *e) noexcept nogil:
+    ring_close(&e.ofi.ring)
+    ring_close(&e.z.ring)
+    ring_close(&e.level.ring)
+    ring_close(&e.kyle.flow)
+    ring_close(&e.kyle.change)
+    ring_close(&e.realised.trades)
+    vpin_free(&e.vpin)
+
+
+cdef int open_formulas(engine_t *e, uint64_t window) noexcept nogil:
+    """Every kernel with its row's parameters; 0, or -1 where memory ran out."""
+    drift_open(&e.drift, 0.001, 50)
+    micro_open(&e.micro, 8.0)
+    flow_open(&e.flow, 20.0, 200.0)
+    e.vol.alpha = 0.06
+    trend_open(&e.trend, 20.0, 50.0, 50, 2.0)
+    cusum_open(&e.cusum, 3.0)
+    if ofi_open(&e.ofi, window) < 0 or z_open(&e.z, window) < 0 or level_open(&e.level, 200, 0.01) < 0:
+        return -1
+    if kyle_open(&e.kyle, 50, 1) < 0 or vpin_open(&e.vpin, 1.0, 50, 200, 0.9) < 0:
+        return -1
+    return realised_open(&e.realised, 100, 20)
+
+
+cdef void open_levels(engine_t *e) noexcept nogil:
+    """The rows' own entry levels, which the adaptive ones start from (half-life 4,096 ticks)."""
+    cdef double[V_COUNT] start = [1.5, 2.0, 1.0, 2.0, 0.1, 0.2, 0.02]
+    cdef int v
+    for v in range(V_COUNT):
+        quantile_open(&e.entry[v], start[v], 4096.0 / SAMPLE)
+    e.dev_high = lt_exp(e.entry[V_DEVIATION].level)
+    e.dev_low = 1.0 / e.dev_high
+
+
+cdef const unsigned char[::1] raw_records(array, dtype, str name):
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
+        found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"{name} must be a contiguous one-dimensional array of {dtype.name or 'records'} as in "
+                        f"livetrading.core.dtypes, was {found}")
+    return array.view(np.uint8)
+
+
+cdef class Processor:
+    """The whole path of a tick, in fixed memory, without the GIL.
+
+    Parameters
+    ----------
+    settings : Settings
+        What votes, how it is sized, how it exits, costs and limits.
+    capital_usd : float
+        Cash at the start in USD, 0.01 to 1e12.
+    market : ChaosMarket or GbmMarket, optional
+        What `run` takes its ticks from.
+    strict : bool
+        Raise `BadTick` at the first tick that breaks a rule, instead of counting it.
+    on_fills : callable, optional
+        Called with each batch of new fills, a FILL array of its own.
+
+    Notes
+    -----
+    A seed, a capital and settings give the same fills byte for byte, however the ticks are cut into calls. One
+    processor is driven by one thread at a time; processors in different threads are independent.
+    """
+
+    cdef engine_t *_e
+    cdef readonly object settings
+    cdef Market _market
+    cdef object _digest, _on_fills
+    cdef bint _strict, _busy
+    cdef lt_tick *_ticks
+    cdef double *_true_price
+
+    def __cinit__(self, settings, capital_usd, Market market=None, *, strict=False, on_fills=None):
+        cdef engine_t *e = <engine_t *> calloc(1, sizeof(engine_t))
+        if e == NULL:
+            raise MemoryError()
+        self._e = e
+        self.settings, self._market, self._strict, self._on_fills = settings, market, strict, on_fills
+        self._digest = hashlib.sha256()
+        self._ticks = <lt_tick *> calloc(BLOCK, sizeof(lt_tick))
+        self._true_price = <double *> calloc(BLOCK, sizeof(double))
+        if self._ticks == NULL or self._true_price == NULL or open_formulas(e, settings.signals.window) < 0:
+            raise MemoryError()
+        open_levels(e)
+        e.adaptive = settings.signals.adaptive
+        self._open_voters(settings.signals)
+        self._open_vote(settings.vote)
+        self._open_trading(settings, capital_micro(capital_usd))
+
+    def __dealloc__(self):
+        if self._e != NULL:
+            close_formulas(self._e)
+            free(self._e.broker.fills)
+            free(self._e.order_times)
+        free(self._e)
+        free(self._ticks)
+        free(self._true_price)
+
+    cdef _open_voters(self, signals):
+        cdef engine_t *e = self._e
+        cdef uint32_t place = 1
+        for voter in signals.voters:
+            v = VOTERS.index(voter)
+            e.on[v] = True
+            e.place[v] = place
+            e.abstention += place
+            place *= 3
+        shown = signals.estimators
+        trailing = self.settings.exits.trail_vol > 0 and self.settings.exits.trail_activate_bps > 0
+        e.gate_trend, e.gate_vpin = signals.gate_trend, signals.gate_vpin
+        e.on_trend = shown or e.gate_trend
+        e.on_cusum = e.on_kyle = shown
+        e.on_vol = shown or e.gate_trend or trailing
+        e.on_vpin = shown or e.gate_vpin
+        e.on_changes = e.on_vol or e.on[V_DRIFT] or e.on[V_LEVEL]
+        e.on_trades = e.on_kyle or e.on_vpin or e.on[V_FLOW]
+
+    cdef _open_vote(self, vote):
+        cdef engine_t *e = self._e
+        jury_open(&e.jury, len(self.settings.signals.voters))
+        e.jury.majority = vote.kind == "majority"
+        e.jury.p_min, e.jury.k_min = vote.p_min, vote.k_min
+        e.h, e.refresh = vote.h, vote.refresh
+        if e.jury.majority:
+            e.next_score = e.next_refresh = -1
+
+    cdef _open_trading(self, settings, int64_t capital):
+        cdef engine_t *e = self._e
+        sizing, exits, limits = settings.sizing, settings.exits, settings.limits
+        broker_open(&e.broker, capital, round(settings.broker.taker_bps * PPB_PER_BPS),
+                    round(settings.broker.latency_us * 1000))
+        e.broker.fill_capacity = SLICE + BLOCK
+        e.broker.fills = <lt_fill *> calloc(e.broker.fill_capacity, sizeof(lt_fill))
+        e.rate = limits.orders_per_s
+        e.order_times = <int64_t *> calloc(e.rate, sizeof(int64_t))
+        if e.broker.fills == NULL or e.order_times == NULL:
+            raise MemoryError()
+        e.kelly, e.calibrate = sizing.kind == "kelly", sizing.calibrate
+        e.kelly_scale, e.max_fraction, e.max_drawdown = sizing.kelly, sizing.max_fraction, sizing.max_drawdown
+        e.quantity = round(sizing.quantity_btc * 1e8)
+        e.taker = settings.broker.taker_bps * 1e-4
+        e.take_profit, e.stop = exits.take_profit_bps * 1e-4, exits.stop_bps * 1e-4
+        e.trail_gain, e.trail_vol = exits.trail_activate_bps * 1e-4, exits.trail_vol
+        e.trail = e.trail_gain > 0 and e.trail_vol > 0
+        e.on_signal = {"none": EXIT_NONE, "reverse": EXIT_REVERSE, "flat": EXIT_FLAT}[exits.on_signal]
+        e.hold = exits.hold_ticks
+        e.max_position = round(limits.max_position_btc * 1e8)
+        e.daily_loss = limits.daily_loss
+        e.stale_ns = round(limits.stale_s * 1e9)
+        e.equity = e.peak = e.trough = e.day_equity = <double> capital
+
+    def run(self, n, results=None, every=1):
+        """Take the next `n` ticks of the market.
+
+        Parameters
+        ----------
+        n : int
+            Ticks, at least 0.
+        results : ndarray of RESULT, optional
+            Filled from its start with the rows of ticks whose index (from 0, over the processor's life) is a multiple
+            of `every`.
+        every : int
+            At least 1.
+
+        Returns
+        -------
+        int
+            Rows written.
+
+        Raises
+        ------
+        ValueError
+            If there is no market, a number is out of range, or `results` is too short.
+        ChainKnotsExhausted
+            If the market's true prices do not reach the last tick.
+        KeyboardInterrupt
+            On Ctrl-C, at the border of a block: what was taken counts, and the processor goes on from there.
+        """
+        if self._market is None:
+            raise ValueError("run needs a market: give one to the processor, or use replay or on_tick")
+        if n < 0:
+            raise ValueError(f"n must be at least 0, was {n}")
+        self._market.check(n)
+        return self._drive(None, None, n, results, every)
+
+    def replay(self, ticks, results=None, every=1, true_price=None):
+        """Take the ticks of an array.
+
+        Parameters
+        ----------
+        ticks : ndarray of TICK, shape (n,)
+        results, every
+            As in `run`.
+        true_price : ndarray of float64, shape (n,), optional
+            The true price at each tick in USD; NaN where not known.
+
+        Returns
+        -------
+        int
+            Rows written.
+
+        Raises
+        ------
+        BadTick
+            At the first tick that breaks a rule, where the processor is strict; those before it count.
+        TypeError, ValueError
+            If an array is not of the stated type or shape.
+        KeyboardInterrupt
+            As in `run`.
+        """
+        raw_records(ticks, TICK, "ticks")
+        if true_price is not None and (true_price.dtype != np.float64 or true_price.shape != ticks.shape):
+            raise TypeError(f"true_price must be float64 of shape {ticks.shape}, was {true_price.dtype} of shape "
+                            f"{true_price.shape}")
+        return self._drive(ticks, true_price, len(ticks), results, every)
+
+    def _drive(self, ticks, true_price, Py_ssize_t n, results, int64_t every):
+        """Slice by slice: take, hand over the fills, look at signals."""
+        cdef const unsigned char[::1] raw
+        cdef const double[::1] prices
+        cdef unsigned char[::1] out
+        cdef const lt_tick *source = NULL
+        cdef const double *truth = NULL
+        cdef lt_result *rows = NULL
+        cdef Py_ssize_t done = 0, written = 0, length, fault
+        if every < 1:
+            raise ValueError(f"every must be at least 1, was {every}")
+        if n > 0 and ticks is not None:
+            raw = raw_records(ticks, TICK, "ticks")
+            source = <const lt_tick *> &raw[0]
+        if n > 0 and true_price is not None:
+            prices = np.ascontiguousarray(true_price)
+            truth = &prices[0]
+        if results is not None:
+            raw_records(results, RESULT, "results")
+            needed = self.rows_for(n, every)
+            if len(results) < needed:
+                raise ValueError(f"results must have room for {needed} rows, was {len(results)}")
+            if len(results) > 0:
+                out = results.view(np.uint8)
+                rows = <lt_result *> &out[0]
+        if self._busy:
+            raise RuntimeError("this processor is running in another thread")
+        self._busy = True
+        try:
+            while done < n:
+                length = n - done if n - done < SLICE else SLICE
+                fault = length
+                with nogil:
+                    if source != NULL and self._strict:
+                        fault = first_fault(self._e, source + done, length)
+                    written += self._slice(source + done if source != NULL else NULL,
+                                           truth + done if truth != NULL else NULL, fault,
+                                           rows + written if rows != NULL else NULL, every)
+                self._hand_over()
+                done += fault
+                if fault < length:
+                    self._raise_bad(ticks, done)
+                PyErr_CheckSignals()
+        finally:
+            self._busy = False
+        return written
+
+    def rows_for(self, n, every=1):
+        """Return how many result rows the next `n` ticks give at most."""
+        first = -self._e.index % every
+        return 0 if first >= n else (n - 1 - first) // every + 1
+
+    cdef Py_ssize_t _slice(self, const lt_tick *source, const double *truth, Py_ssize_t n, lt_result *rows,
+                           int64_t every) noexcept nogil:
+        cdef Py_ssize_t done = 0, written = 0, step
+        while done < n:
+            step = n - done if n - done < BLOCK else BLOCK
+            if source == NULL:
+                self._market.make(self._ticks, self._true_price, step)
+                written += take(self._e, self._ticks, self._true_price, step, rows + written if rows != NULL else NULL,
+                                every)
+            else:
+                written += take(self._e, source + done, truth + done if truth != NULL else NULL, step,
+                                rows + written if rows != NULL else NULL, every)
+            done += step
+        return written
+
+    def _raise_bad(self, ticks, Py_ssize_t at):
+        cdef const unsigned char[::1] raw = raw_records(ticks, TICK, "ticks")
+        cdef int fault = lt_tick_fault(<const lt_tick *> &raw[64 * at], self._e.last_ts)
+        rule = ("price, bid and ask must be finite and from 1e-12 to 1e15", "bid must not exceed ask",
+                "ts must not go back", "sizes must be from 0 to 1e15", "a trade needs a quote before it")[fault]
+        self._e.rejected[fault] += 1
+        raise BadTick(f"{rule}, was {ticks[at]} (tick {at}, {Rejection(fault).name.lower()})")
+
+    cdef _hand_over(self):
+        """Digests the new fills, gives them to whoever asked, and empties the buffer."""
+        cdef Py_ssize_t count = <Py_ssize_t> self._e.broker.fill_count
+        if count == 0:
+            return
+        fills = np.frombuffer((<const unsigned char *> self._e.broker.fills)[:count * sizeof(lt_fill)], FILL)
+        self._e.broker.fill_count = 0
+        self._digest.update(fills)
+        if self._on_fills is not None:
+            self._on_fills(fills)
+
+    def on_tick(self, int64_t ts, double price, double bid, double ask, double bid_size, double ask_size,
+                double volume=0.0, int8_t side=0, uint8_t flags=1):
+        """Take one tick; its fields as in TICK.
+
+        Returns
+        -------
+        int
+            Direction of the vote after the gates: -1, 0 or 1. 0 where the tick is rejected.
+
+        Raises
+        ------
+        BadTick
+            If the tick breaks a rule and the processor is strict.
+        """
+        cdef lt_tick t
+        cdef engine_t *e = self._e
+        cdef int64_t before = e.index
+        if self._busy:
+            raise RuntimeError("this processor is running in another thread")
+        t.ts, t.price, t.bid, t.ask, t.bid_size, t.ask_size = ts, price, bid, ask, bid_size, ask_size
+        t.volume, t.side, t.flags = volume, side, flags
+        if self._strict and lt_tick_fault(&t, e.last_ts) >= 0:
+            row = np.array([(ts, price, bid, ask, bid_size, ask_size, volume, side, flags)], TICK)
+            self._raise_bad(row, 0)
+        take(e, &t, NULL, 1, NULL, 1)
+        if e.broker.fill_count > 0:
+            self._hand_over()
+        return e.direction if e.index > before else 0
+
+    def close(self):
+        """Close an open position whole at the touch of the last quote; an order on its way lapses."""
+        cdef engine_t *e = self._e
+        cdef int64_t position = e.broker.account.position
+        if self._busy:
+            raise RuntimeError("this processor is running in another thread")
+        e.broker.pending = False
+        if position != 0:
+            e.broker.order_id = e.broker.account.orders
+            e.broker.account.orders += 1
+            e.broker.side = -1 if position > 0 else 1
+            e.broker.quantity = position if position > 0 else -position
+            e.broker.reason = REASON_CLOSE
+            settle(e, broker_execute(&e.broker, e.last_ts))
+            self._hand_over()
+
+    def halt(self):
+        """Refuse entries from now on; exits go on."""
+        self._e.halted = True
+
+    def resume(self):
+        """Take entries again after `halt`."""
+        self._e.halted = False
+
+    def totals(self):
+        """Return what has happened so far.
+
+        Returns
+        -------
+        dict
+            ticks, fills, trades, wins : int; position_sat, cash_micro, gross_micro, fees_micro : int (satoshi and
+            micro-USD, gross over closed trades before fees); equity_usd, max_drawdown, return_sum, return_sum_sq :
+            float (net profit over entry notional, summed over closed trades); rejected, refused : dict of str to
+            int; fills_sha256 : str, of the FILL records in order.
+        """
+        cdef engine_t *e = self._e
+        self._hand_over()
+        refused = {reason.name.lower(): e.refused[<int> reason] for reason in Refusal}
+        refused["size"] = e.broker.short_fills
+        return {
+            "ticks": e.index,
+            "fills": e.broker.account.fills,
+            "trades": e.broker.account.trades,
+            "wins": e.broker.account.wins,
+            "position_sat": e.broker.account.position,
+            "cash_micro": e.broker.account.cash,
+            "gross_micro": e.broker.account.gross,
+            "fees_micro": e.broker.account.fees,
+            "equity_usd": e.equity * 1e-6,
+            "max_drawdown": e.worst_drawdown,
+            "return_sum": e.broker.account.return_sum,
+            "return_sum_sq": e.broker.account.return_squares,
+            "rejected": {kind.name.lower(): e.rejected[<int> kind] for kind in Rejection},
+            "refused": refused,
+            "fills_sha256": self._digest.hexdigest(),
+        }

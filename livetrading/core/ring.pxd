@@ -1,0 +1,33 @@
+"""Mirrored rings and rolling quantities with error bounds (csrc/include/lt_ring.h, lt_rolling.h)."""
+from libc.stdint cimport uint64_t
+
+cdef extern from "lt_base.h" nogil:
+    int LT_WARMUP, LT_OK, LT_EBADTICK, LT_ELEDGER
+
+cdef extern from "lt_ring.h" nogil:
+    ctypedef struct lt_ring:
+        double *slot
+        uint64_t mask
+        uint64_t head
+    uint64_t lt_ring_capacity(uint64_t n) noexcept
+    void lt_ring_init(lt_ring *r, double *slot, uint64_t capacity) noexcept
+    void lt_ring_push(lt_ring *r, double x) noexcept
+    double lt_ring_at(const lt_ring *r, uint64_t age) noexcept
+    const double *lt_ring_window(const lt_ring *r, uint64_t n) noexcept
+
+cdef extern from "lt_rolling.h" nogil:
+    const double LT_EPS
+    const double LT_TOL
+    ctypedef struct lt_sum:
+        double value
+        double error
+    ctypedef struct lt_moments:
+        lt_ring ring
+        uint64_t window
+        double inverse, anchor, mean, m2, mean_error, m2_error
+    void lt_sum_slide(lt_sum *s, double enters, double leaves) noexcept
+    int lt_moments_push(lt_moments *s, double x) noexcept
+
+# Allocates the zeroed slots of a ring that holds n values; 0, or -1 where memory ran out.
+cdef int ring_open(lt_ring *ring, uint64_t n) noexcept nogil
+cdef void ring_close(lt_ring *ring) noexcept nogil

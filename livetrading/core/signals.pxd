@@ -1,0 +1,509 @@
+"""The hot formulas as kernels: a struct of state, a push that feeds it, and readings that do not change it.
+
+A push is constant work, allocates nothing and answers LT_OK, or LT_WARMUP before the formula is ready. Where a
+formula votes, `x_signal(state, level)` is its direction under an entry level and `x_magnitude(state)` the |value|
+that the level is compared with. Comparisons are of squares where that saves a root and a division a tick.
+"""
+from libc.math cimport NAN, fabs, sqrt
+from libc.stdint cimport int64_t, uint64_t
+
+from livetrading.core.ring cimport (
+    LT_EPS, LT_OK, LT_TOL, LT_WARMUP, lt_moments, lt_moments_push, lt_ring, lt_ring_push, lt_ring_window, lt_sum,
+    lt_sum_slide,
+)
+
+
+# 121 OrderFlowImbalance
+
+ctypedef struct ofi_t:
+    lt_ring ring
+    uint64_t window
+    bint quoted
+    double bid, ask, bid_size, ask_size
+    double e
+    lt_sum total, squares
+
+
+cdef inline void ofi_exact(ofi_t *s) noexcept nogil:
+    cdef const double *e = lt_ring_window(&s.ring, s.window)
+    cdef uint64_t i
+    s.total.value = s.squares.value = s.total.error = s.squares.error = 0.0
+    for i in range(s.window):
+        s.total.value += e[i]
+        s.squares.value += e[i] * e[i]
+
+
+cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, double ask_size) noexcept nogil:
+    cdef double e = 0.0, old
+    cdef uint64_t n = s.ring.head
+    if not s.quoted:
+        s.quoted = True
+        s.bid, s.ask, s.bid_size, s.ask_size = bid, ask, bid_size, ask_size
+        return LT_WARMUP
+    e += bid_size if bid >= s.bid else 0.0
+    e -= s.bid_size if bid <= s.bid else 0.0
+    e -= ask_size if ask <= s.ask else 0.0
+    e += s.ask_size if ask >= s.ask else 0.0
+    s.bid, s.ask, s.bid_size, s.ask_size, s.e = bid, ask, bid_size, ask_size, e
+    if n < s.window:
+        lt_ring_push(&s.ring, e)
+        if n + 1 < s.window:
+            return LT_WARMUP
+        ofi_exact(s)
+        return LT_OK
+    old = s.ring.slot[(n - s.window) & s.ring.mask]
+    lt_ring_push(&s.ring, e)
+    lt_sum_slide(&s.total, e, old)
+    lt_sum_slide(&s.squares, e * e, old * old)
+    if (s.squares.error > LT_TOL * s.squares.value
+            or s.total.error * s.total.error > LT_TOL * LT_TOL * s.squares.value):
+        ofi_exact(s)
+    return LT_OK
+
+
+cdef inline bint ofi_ready(const ofi_t *s) noexcept nogil:
+    return s.ring.head >= s.window
+
+
+cdef inline int ofi_signal(const ofi_t *s, double level) noexcept nogil:
+    cdef double v = s.total.value
+    if v * v > level * level * s.squares.value:
+        return 1 if v > 0.0 else -1
+    return 0
+
+
+cdef inline double ofi_z(const ofi_t *s) noexcept nogil:
+    return s.total.value / sqrt(s.squares.value) if s.squares.value > 0.0 else 0.0
+
+
+# 141 ZScoreSignal: lt_moments holds the window; the state machine is HYST of the catalogue
+
+cdef inline double z_variance(const lt_moments *s) noexcept nogil:
+    """Population variance of the window, 0 where the standard deviation is rounding."""
+    cdef double v = s.m2 * s.inverse, mean = s.anchor + s.mean
+    return v if v > 1e-24 * mean * mean else 0.0
+
+
+cdef inline double z_value(const lt_moments *s, double x) noexcept nogil:
+    cdef double v = z_variance(s)
+    return (x - s.anchor - s.mean) / sqrt(v) if v > 0.0 else 0.0
+
+
+cdef inline int z_signal(const lt_moments *s, double x, double entry, double leave, int state) noexcept nogil:
+    cdef double d = x - s.anchor - s.mean, v = z_variance(s)
+    cdef double enter2 = entry * entry * v, leave2 = leave * leave * v, square = d * d
+    if v == 0.0:
+        d = square = 0.0
+    cdef bint above = d > 0.0 and square >= enter2, below = d < 0.0 and square >= enter2
+    if state < 0 and (d <= 0.0 or square <= leave2):
+        return 1 if below else 0
+    if state > 0 and (d >= 0.0 or square <= leave2):
+        return -1 if above else 0
+    if state == 0:
+        return -1 if above else 1 if below else 0
+    return state
+
+
+# 41 KalmanFilter: local level on returns, fixed signal-to-noise ratio q
+
+ctypedef struct drift_t:
+    double q
+    uint64_t count, min_obs
+    double a, p, f, gain, inverse_f
+    double squares, recent      # sum of nu^2 / F, folded in from `recent` every 1024 returns so that rounding stays small
+
+
+cdef inline int drift_push(drift_t *s, double r) noexcept nogil:
+    cdef double f, nu
+    s.count += 1
+    if s.count == 1:
+        s.a = r
+        s.p = 1.0
+        s.gain = NAN
+        return LT_WARMUP if s.min_obs > 1 else LT_OK
+    # in units of Var eps P = P^-(1 - K) = K, which settles after some 600 returns: no division from then on
+    f = s.p + s.q + 1.0
+    if f != s.f:
+        s.f = f
+        s.gain = (s.p + s.q) / f
+        s.inverse_f = 1.0 / f
+    nu = r - s.a
+    s.a += s.gain * nu
+    s.p = s.gain
+    s.recent += nu * nu * s.inverse_f
+    if s.count & 1023 == 0:
+        s.squares += s.recent
+        s.recent = 0.0
+    return LT_OK if s.count >= s.min_obs else LT_WARMUP
+
+
+cdef inline double drift_sigma2(const drift_t *s) noexcept nogil:
+    return (s.squares + s.recent) / <double>(s.count - 1)
+
+
+cdef inline int drift_signal(const drift_t *s, double level) noexcept nogil:
+    cdef double sum2 = s.squares + s.recent, n = <double>(s.count - 1)
+    if not sum2 > 1e-24 * n:
+        return 0
+    if s.a * s.a * n >= level * level * sum2 * s.p:
+        return 1 if s.a > 0.0 else -1 if s.a < 0.0 else 0
+    return 0
+
+
+cdef inline double drift_z(const drift_t *s) noexcept nogil:
+    cdef double sigma2 = drift_sigma2(s)
+    return s.a / sqrt(sigma2 * s.p) if sigma2 > 1e-24 else 0.0
+
+
+# 201 KalmanPriceFilter: local level on log prices, Q and R from the window's autocovariances.
+# The state is the residual x - m after the update, so that no log price is needed and none of its digits are lost.
+
+ctypedef struct level_t:
+    lt_ring ring
+    uint64_t window
+    double inverse, floor
+    lt_sum g0, g1               # n times the autocovariances
+    double residual, p, q, r, f, gain, innovation
+
+
+cdef inline void level_exact(level_t *s) noexcept nogil:
+    cdef const double *r = lt_ring_window(&s.ring, s.window)
+    cdef uint64_t i
+    s.g0.value = r[0] * r[0]
+    s.g1.value = s.g0.error = s.g1.error = 0.0
+    for i in range(1, s.window):
+        s.g0.value += r[i] * r[i]
+        s.g1.value += r[i] * r[i - 1]
+
+
+cdef inline void level_noise(level_t *s) noexcept nogil:
+    cdef double g0 = s.g0.value * s.inverse, g1 = s.g1.value * s.inverse, low = s.floor * g0
+    s.r = -g1 if -g1 > low else low
+    s.r = s.r if s.r < 0.5 * g0 else 0.5 * g0
+    s.q = g0 - 2.0 * s.r
+    s.q = s.q if s.q > low else low
+
+
+cdef inline void level_update(level_t *s, double r) noexcept nogil:
+    """One predict and update of the local level model under Q and R."""
+    cdef double before = s.p + s.q
+    s.innovation = s.residual + r
+    s.f = before + s.r
+    s.gain = before / s.f
+    s.residual = s.innovation - s.gain * s.innovation
+    s.p = before - s.gain * before
+
+
+cdef inline int level_push(level_t *s, double r) noexcept nogil:
+    cdef uint64_t n = s.ring.head
+    cdef double old, second, last
+    if n < s.window:
+        lt_ring_push(&s.ring, r)
+        if n + 1 < s.window:
+            return LT_WARMUP
+        level_exact(s)
+        level_noise(s)
+        s.residual = 0.0
+        s.p = s.r
+        s.innovation = s.f = s.gain = NAN
+        return LT_OK
+    old = s.ring.slot[(n - s.window) & s.ring.mask]
+    second = s.ring.slot[(n - s.window + 1) & s.ring.mask]
+    last = s.ring.slot[(n - 1) & s.ring.mask]
+    lt_ring_push(&s.ring, r)
+    lt_sum_slide(&s.g0, r * r, old * old)
+    lt_sum_slide(&s.g1, r * last, old * second)
+    # R may be as small as floor * g0, so the bound on g1 is that much tighter
+    if s.g0.error + s.g1.error > LT_TOL * s.floor * s.g0.value:
+        level_exact(s)
+    if not s.g0.value * s.inverse > 1e-24:
+        s.residual = s.p = s.q = s.r = 0.0
+        s.innovation = s.f = s.gain = NAN
+        return LT_OK
+    level_noise(s)
+    level_update(s, r)
+    return LT_OK
+
+
+cdef inline bint level_ready(const level_t *s) noexcept nogil:
+    return s.ring.head >= s.window
+
+
+cdef inline int level_signal(const level_t *s, double level) noexcept nogil:
+    cdef double v = s.innovation
+    if v * v > level * level * s.f:                 # false while the innovation is NaN
+        return (-1 if v > 0.0 else 1) if s.r > s.q else (1 if v > 0.0 else -1)
+    return 0
+
+
+cdef inline double level_z(const level_t *s) noexcept nogil:
+    return s.innovation / sqrt(s.f)
+
+
+# RiskMetrics volatility, EW(alpha) of squared returns, seeded with the first
+
+ctypedef struct ewma_t:
+    double alpha, value
+    bint ready
+
+
+cdef inline void ewma_push(ewma_t *s, double x) noexcept nogil:
+    if s.ready:
+        s.value += s.alpha * (x - s.value)
+    else:
+        s.value = x
+        s.ready = True
+
+
+# 218 CUSUMFilter. `variance` is the EW(0.06) of r^2 up to the return before; NaN fixes nothing and gives no event.
+
+ctypedef struct cusum_t:
+    double c2, up, down, crossed
+    int event
+    uint64_t since
+    bint any
+
+
+cdef inline void cusum_push(cusum_t *s, double r, double variance) noexcept nogil:
+    cdef double h2 = s.c2 * variance
+    s.up = s.up + r if s.up + r > 0.0 else 0.0
+    s.down = s.down + r if s.down + r < 0.0 else 0.0
+    s.event = 0
+    s.since += 1
+    if variance > 0.0:
+        if s.down * s.down > h2:
+            s.crossed = s.down
+            s.down = 0.0
+            s.event = -1
+        elif s.up * s.up > h2:
+            s.crossed = s.up
+            s.up = 0.0
+            s.event = 1
+    if s.event != 0:
+        s.since = 0
+        s.any = True
+
+
+# Trend strength: (EMA_20 - EMA_50 of the mid) / (mid * EWMA volatility)
+
+ctypedef struct trend_t:
+    ewma_t fast, slow
+    uint64_t count, warm
+    int side                    # sign of the trend where |strength| > limit, else 0
+    double limit2
+
+
+cdef inline void trend_push(trend_t *s, double price, double variance) noexcept nogil:
+    cdef double d
+    ewma_push(&s.fast, price)
+    ewma_push(&s.slow, price)
+    s.count += 1
+    d = s.fast.value - s.slow.value
+    s.side = 0
+    if s.count >= s.warm and variance > 1e-24 and d * d > s.limit2 * price * price * variance:
+        s.side = 1 if d > 0.0 else -1
+
+
+# 101 KylesLambda on bars of m trades
+
+ctypedef struct kyle_t:
+    lt_ring flow, change
+    uint64_t window, m, trades, bars
+    double last_price, last_side, bar_flow, bar_close
+    double inverse, mean_q, mean_d, qq, qd, dd
+    double mean_q_error, mean_d_error, qq_error, qd_error, dd_error
+    double value, t, r2, intercept
+    bint ready
+
+
+cdef inline double tick_rule(double price, double last_price, double last_side, int side) noexcept nogil:
+    """Side of a trade: its own, else the sign of the last price change that was not 0."""
+    if side != 0:
+        return 1.0 if side > 0 else -1.0
+    if last_price > 0.0 and price != last_price:
+        return 1.0 if price > last_price else -1.0
+    return last_side
+
+
+cdef void kyle_exact(kyle_t *s) noexcept nogil
+cdef void kyle_fit(kyle_t *s) noexcept nogil
+
+
+cdef inline void kyle_slide(kyle_t *s, double q, double d) noexcept nogil:
+    """Replaces the oldest pair of the window (Welford 1962, both ways) and keeps a bound on the rounding."""
+    cdef double q0 = s.flow.slot[(s.flow.head - s.window) & s.flow.mask]
+    cdef double d0 = s.change.slot[(s.change.head - s.window) & s.change.mask]
+    cdef double step_q = q - q0, step_d = d - d0
+    cdef double mean_q = s.mean_q + step_q * s.inverse, mean_d = s.mean_d + step_d * s.inverse
+    cdef double add_qq = step_q * ((q - mean_q) + (q0 - s.mean_q))
+    cdef double add_dd = step_d * ((d - mean_d) + (d0 - s.mean_d))
+    cdef double add_qd = (q - mean_q) * (d - s.mean_d) - (q0 - mean_q) * (d0 - s.mean_d)
+    lt_ring_push(&s.flow, q)
+    lt_ring_push(&s.change, d)
+    s.mean_q, s.mean_d = mean_q, mean_d
+    s.qq += add_qq
+    s.dd += add_dd
+    s.qd += add_qd
+    s.mean_q_error += LT_EPS * (fabs(mean_q) + fabs(q) + fabs(q0))
+    s.mean_d_error += LT_EPS * (fabs(mean_d) + fabs(d) + fabs(d0))
+    s.qq_error += LT_EPS * (fabs(s.qq) + fabs(add_qq)) + 2.0 * fabs(step_q) * s.mean_q_error
+    s.dd_error += LT_EPS * (fabs(s.dd) + fabs(add_dd)) + 2.0 * fabs(step_d) * s.mean_d_error
+    s.qd_error += (LT_EPS * (fabs(s.qd) + fabs((q - mean_q) * (d - mean_d)) + fabs((q0 - mean_q) * (d0 - mean_d)))
+                   + fabs(step_q) * s.mean_d_error + fabs(step_d) * s.mean_q_error)
+    if (not s.qq_error <= LT_TOL * s.qq or not s.dd_error <= LT_TOL * s.dd
+            or not s.qd_error * s.qd_error <= LT_TOL * LT_TOL * s.qq * s.dd):
+        kyle_exact(s)
+
+
+cdef inline int kyle_push(kyle_t *s, double price, double volume, int side) noexcept nogil:
+    cdef double d
+    s.last_side = tick_rule(price, s.last_price, s.last_side, side)
+    s.last_price = price
+    s.bar_flow += s.last_side * volume
+    s.trades += 1
+    if s.trades < s.m:
+        return LT_OK if s.ready else LT_WARMUP
+    s.trades = 0
+    d = price - s.bar_close
+    s.bar_close = price
+    s.bars += 1
+    if s.bars > 1:
+        if s.flow.head < s.window:
+            lt_ring_push(&s.flow, s.bar_flow)
+            lt_ring_push(&s.change, d)
+            if s.flow.head == s.window:
+                kyle_exact(s)
+        else:
+            kyle_slide(s, s.bar_flow, d)
+        if s.flow.head >= s.window:
+            kyle_fit(s)
+    s.bar_flow = 0.0
+    return LT_OK if s.ready else LT_WARMUP
+
+
+# 111 VPIN over volume buckets, and its quantile gate
+
+ctypedef struct vpin_t:
+    double bucket, limit
+    uint64_t window, history, buckets
+    double last_price, last_side, fill, buy, value, last_imbalance
+    bint passes
+    lt_ring imbalance, past
+    double *ordered             # the past values in ascending order
+    uint64_t past_count
+
+
+cdef void vpin_close(vpin_t *s) noexcept nogil
+cdef void vpin_split(vpin_t *s, double volume, double buy_share) noexcept nogil
+
+
+cdef inline void vpin_push(vpin_t *s, double price, double volume, int side) noexcept nogil:
+    cdef double share
+    s.last_side = tick_rule(price, s.last_price, s.last_side, side)
+    s.last_price = price
+    share = 0.5 + 0.5 * s.last_side
+    if s.fill + volume < s.bucket * (1.0 - 1e-12):
+        s.fill += volume
+        s.buy += share * volume
+    else:
+        vpin_split(s, volume, share)
+
+
+cdef inline bint vpin_ready(const vpin_t *s) noexcept nogil:
+    return s.buckets >= s.window
+
+
+# Flow momentum: EWMA of signed volume over EWMA of volume
+
+ctypedef struct flow_t:
+    ewma_t signed, total
+    double last_price, last_side
+
+
+cdef inline void flow_push(flow_t *s, double price, double volume, int side) noexcept nogil:
+    s.last_side = tick_rule(price, s.last_price, s.last_side, side)
+    s.last_price = price
+    ewma_push(&s.signed, s.last_side * volume)
+    ewma_push(&s.total, volume)
+
+
+cdef inline bint flow_ready(const flow_t *s) noexcept nogil:
+    return s.total.ready and s.total.value > 0.0
+
+
+cdef inline int flow_signal(const flow_t *s, double level) noexcept nogil:
+    cdef double edge = level * s.total.value
+    return 1 if s.signed.value > edge else -1 if s.signed.value < -edge else 0
+
+
+cdef inline double flow_value(const flow_t *s) noexcept nogil:
+    return s.signed.value / s.total.value
+
+
+# 260 BitcoinMicroPrice
+
+ctypedef struct micro_t:
+    ewma_t smooth
+    double weighted, spread
+
+
+cdef inline void micro_push(micro_t *s, double bid, double ask, double bid_size, double ask_size) noexcept nogil:
+    s.weighted = (bid * ask_size + ask * bid_size) / (bid_size + ask_size)
+    s.spread = ask - bid
+    ewma_push(&s.smooth, s.weighted)
+
+
+cdef inline int micro_signal(const micro_t *s, double level) noexcept nogil:
+    cdef double d = s.weighted - s.smooth.value, edge = level * s.spread
+    return 1 if d > edge else -1 if d < -edge else 0
+
+
+cdef inline double micro_magnitude(const micro_t *s) noexcept nogil:
+    return fabs(s.weighted - s.smooth.value) / s.spread
+
+
+# 223 AdaptiveEWMAVolatility
+
+ctypedef struct adaptive_t:
+    double decay[5]
+    double variance[5]
+    double cost[5]
+    double weight[5]
+    double gamma, eta, value, effective
+    uint64_t count
+    int experts                 # 1 to 5
+
+
+cdef void adaptive_push(adaptive_t *s, double r) noexcept nogil
+
+
+# An entry level that follows the 0.9 quantile of the |value| it is compared with.
+# Multiplicative quantile tracking (Yazidi and Hammer 2017, IEEE Trans. Cybernetics 47): up by a share of itself when
+# exceeded, down by the complement when not. The step is set so that for a half-normal |value| the estimate relaxes
+# with the half-life asked for.
+
+ctypedef struct quantile_t:
+    double level, least, up, down
+
+
+cdef inline void quantile_push(quantile_t *s, double magnitude) noexcept nogil:
+    s.level *= s.up if magnitude > s.level else s.down
+    if s.level < s.least:
+        s.level = s.least
+
+
+# Construction: parameters, and slots where there are windows; 0, or -1 where memory ran out.
+
+cdef int ofi_open(ofi_t *s, uint64_t window) noexcept nogil
+cdef int z_open(lt_moments *s, uint64_t window) noexcept nogil
+cdef void drift_open(drift_t *s, double q, uint64_t min_obs) noexcept nogil
+cdef int level_open(level_t *s, uint64_t window, double floor) noexcept nogil
+cdef void cusum_open(cusum_t *s, double c) noexcept nogil
+cdef void trend_open(trend_t *s, double fast, double slow, uint64_t warm, double limit) noexcept nogil
+cdef int kyle_open(kyle_t *s, uint64_t window, uint64_t m) noexcept nogil
+cdef int vpin_open(vpin_t *s, double bucket, uint64_t window, uint64_t history, double limit) noexcept nogil
+cdef void vpin_free(vpin_t *s) noexcept nogil
+cdef void flow_open(flow_t *s, double fast, double slow) noexcept nogil
+cdef void micro_open(micro_t *s, double half_life) noexcept nogil
+cdef void adaptive_open(adaptive_t *s, const double *decay, int experts, double gamma, double eta) noexcept nogil
+cdef void quantile_open(quantile_t *s, double start, double half_life) noexcept nogil
