@@ -505,5 +505,6 @@ cdef int vpin_open(vpin_t *s, double bucket, uint64_t window, uint64_t history, 
 cdef void vpin_free(vpin_t *s) noexcept nogil
 cdef void flow_open(flow_t *s, double fast, double slow) noexcept nogil
 cdef void micro_open(micro_t *s, double half_life) noexcept nogil
-cdef void adaptive_open(adaptive_t *s, const double *decay, int experts, double gamma, double eta) noexcept nogil
+cdef void adaptive_open(
+        adaptive_t *s, const double *decay, int experts, double gamma, double eta) noexcept nogil
 cdef void quantile_open(quantile_t *s, double start, double half_life) noexcept nogil

@@ -241,7 +241,8 @@ cdef void quantile_open(quantile_t *s, double start, double half_life) noexcept 
     s.down = 1.0 - 0.1 * step
 
 
-cdef void adaptive_open(adaptive_t *s, const double *decay, int experts, double gamma, double eta) noexcept nogil:
+cdef void adaptive_open(
+        adaptive_t *s, const double *decay, int experts, double gamma, double eta) noexcept nogil:
     cdef int i
     memset(s, 0, sizeof(adaptive_t))
     s.experts = experts
@@ -314,7 +315,7 @@ cdef double within(object x, str name, double low, double high) except? -1.0:
 
 
 cdef class _Formula:
-    """A formula's readings. An observation that is none (see its channel) leaves every one of them as it was."""
+    """A formula's readings. What is no observation of its channel leaves every one of them as it was."""
 
     cdef bint is_ready(self) noexcept nogil:
         return False
@@ -481,7 +482,8 @@ cdef class _TradeFed(_Formula):
 cdef class OrderFlowImbalance(_QuoteFed):
     r"""Order flow imbalance at the best quote (formula 121).
 
-    .. math:: OFI_t = \sum_{i=t-n+1}^{t} e_i, \quad e_i = 1[b_i \ge b_{i-1}] q^b_i - 1[b_i \le b_{i-1}] q^b_{i-1}
+    .. math:: OFI_t = \sum_{i=t-n+1}^{t} e_i, \quad
+              e_i = 1[b_i \ge b_{i-1}] q^b_i - 1[b_i \le b_{i-1}] q^b_{i-1}
               - 1[a_i \le a_{i-1}] q^a_i + 1[a_i \ge a_{i-1}] q^a_{i-1}
 
     `value` is OFI in BTC; `signal` the sign of z = OFI / sqrt(sum e^2) where |z| > entry; `outputs` z and e.
@@ -615,8 +617,8 @@ cdef class KalmanFilter(_PriceFed):
 
     References
     ----------
-    Kalman 1960, Journal of Basic Engineering 82; Harvey 1989, Forecasting, Structural Time Series Models and the
-    Kalman Filter.
+    Kalman 1960, Journal of Basic Engineering 82; Harvey 1989, Forecasting, Structural Time Series Models and
+    the Kalman Filter.
     """
 
     cdef drift_t _s
@@ -699,8 +701,8 @@ cdef class KalmanPriceFilter(_PriceFed):
         return clip01(fabs(u) / 4.0) if not isnan(u) else 0.0
 
     cdef dict others(self):
-        return {"innovation": self._s.innovation, "F": self._s.f, "K": self._s.gain, "Q": self._s.q, "R": self._s.r,
-                "price": self._price * lt_exp(-self._s.residual)}
+        return {"innovation": self._s.innovation, "F": self._s.f, "K": self._s.gain, "Q": self._s.q,
+                "R": self._s.r, "price": self._price * lt_exp(-self._s.residual)}
 
 
 def local_level(const double[:] y not None, double q, double r, double m0, double p0):
@@ -749,7 +751,7 @@ def local_level(const double[:] y not None, double q, double r, double m0, doubl
 
 
 cdef class EwmaVolatility(_PriceFed):
-    """Exponentially weighted volatility: sigma^2 <- (1 - alpha) sigma^2 + alpha r^2, seeded with the first r^2.
+    """Volatility by sigma^2 <- (1 - alpha) sigma^2 + alpha r^2, seeded with the first r^2.
 
     `value` is sigma in log return an observation, 0 or more; `outputs` variance. Ready at the first return.
 
@@ -788,7 +790,7 @@ cdef class EwmaVolatility(_PriceFed):
 
 
 cdef class CUSUMFilter(_PriceFed):
-    """Symmetric CUSUM filter: an event where the returns since the last one add up to c volatilities (formula 218).
+    """Symmetric CUSUM filter: an event where returns add up to c volatilities (formula 218).
 
     S+ = max(0, S+ + r) and S- = min(0, S- + r) against h = c s, s the EW(0.06) volatility of the returns
     before. `value` is S+ + S- before any reset, in log return. `signal` +1 at an event, -1 otherwise.
@@ -810,8 +812,8 @@ cdef class CUSUMFilter(_PriceFed):
 
     References
     ----------
-    Lopez de Prado 2018, Advances in Financial Machine Learning, ch. 2; Lam and Yam 1997, Financial Engineering and
-    the Japanese Markets 4.
+    Lopez de Prado 2018, Advances in Financial Machine Learning, ch. 2; Lam and Yam 1997, Financial Engineering
+    and the Japanese Markets 4.
     """
 
     cdef cusum_t _s
@@ -1036,8 +1038,9 @@ cdef class VPIN(_TradeFed):
     cdef vpin_t _s
 
     def __cinit__(self, bucket=20.0, n=50, hist=200, limit=0.9):
-        if vpin_open(&self._s, within(bucket, "bucket", 1e-9, LT_SIZE_MAX), window_of(n, 1), window_of(hist, 1),
-                     within(limit, "limit", 0.0, 1.0)) < 0:
+        within(bucket, "bucket", 1e-9, LT_SIZE_MAX)
+        within(limit, "limit", 0.0, 1.0)
+        if vpin_open(&self._s, bucket, window_of(n, 1), window_of(hist, 1), limit) < 0:
             raise MemoryError()
 
     def __dealloc__(self):
@@ -1161,7 +1164,8 @@ cdef class BitcoinMicroPrice(_QuoteFed):
 
     cdef dict others(self):
         cdef double mid = 0.5 * (self._bid + self._ask)
-        return {"weighted_mid": self._s.weighted, "mid": mid, "tilt": (self._s.weighted - mid) / self._s.spread}
+        return {"weighted_mid": self._s.weighted, "mid": mid,
+                "tilt": (self._s.weighted - mid) / self._s.spread}
 
 
 cdef int adaptive_of(adaptive_t *s, object lams, object gamma, object eta) except -1:
@@ -1304,7 +1308,8 @@ cdef class EntryLevel:
     cdef quantile_t _s
 
     def __cinit__(self, start, half_life):
-        quantile_open(&self._s, within(start, "start", 1e-150, 1e150), within(half_life, "half_life", 1.0, 1e12))
+        within(start, "start", 1e-150, 1e150)
+        quantile_open(&self._s, start, within(half_life, "half_life", 1.0, 1e12))
 
     @property
     def level(self):
