@@ -20,6 +20,7 @@ from livetrading.core.settings import (
     SignalSettings,
     SizingSettings,
     VoteSettings,
+    capital_micro,
 )
 from livetrading.data.columns import check_columns, parse_columns
 from livetrading.data.errors import DataError
@@ -40,7 +41,6 @@ MARKETS: Final = ("chaos", "gbm")
 RECORDINGS: Final = (".npy", ".csv", ".csv.gz")
 DEFAULT_TICKS: Final = 20_000_000
 SEED_MAX: Final = 2**64 - 1
-CAPITAL_MAX: Final = 1e12
 CHUNK_MAX: Final = 1 << 20
 DT_MAX: Final = 10.0
 """Seconds. The longest chunk then spans 17,500 blocks, which the market's knots hold."""
@@ -138,7 +138,7 @@ class RunConfig:
     Parameters
     ----------
     capital : float
-        In USD, 1e-6 to 1e12.
+        In USD, 0.01 to 1e12.
     ticks : int or None
         Ticks to run; of a recording the first rows. With none of the three a recording runs to its end.
     seconds : float or None
@@ -159,8 +159,10 @@ class RunConfig:
     every: int = 1
 
     def __post_init__(self) -> None:
-        in_range = _is_number(self.capital) and 1e-6 <= self.capital <= CAPITAL_MAX
-        _require(in_range, "run.capital", f"above 0 and at most {CAPITAL_MAX:.0f} USD", self.capital)
+        try:
+            capital_micro(self.capital)
+        except ValueError as error:
+            raise ValueError(f"run.{error}") from error
         ok = self.ticks is None or _is_whole(self.ticks, 1, 1 << 62)
         _require(ok, "run.ticks", "a whole number above 0", self.ticks)
         ok = self.seconds is None or (_is_number(self.seconds) and 0 < self.seconds <= 1e9)

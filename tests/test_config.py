@@ -34,7 +34,7 @@ SPELLINGS = {
     "run.every": ("7", 7),
     "signals.voters": ("ofi, z_score", ("ofi", "z_score")),
     "signals.adaptive": ("false", False),
-    "vote.kind": ("majority", "majority"),
+    "exits.on_signal": ("flat", "flat"),
     "exits.hold_ticks": ("12", 12),
     "broker.taker_bps": ("2.5", 2.5),
     "limits.daily_loss": ("1", 1.0),
@@ -123,6 +123,7 @@ def test_realistic_has_the_specified_values() -> None:
         "adaptive": True,
         "gate_trend": True,
         "gate_vpin": True,
+        "estimators": True,
     }
     assert tree["vote"] == {"kind": "condorcet", "refresh": 1024, "h": 10, "p_min": 0.55, "k_min": 2}
     assert tree["broker"] == {"taker_bps": 5.0, "latency_us": 1000.0}
@@ -158,7 +159,7 @@ def test_the_dictionary_is_json_and_loads_back(tmp_path: Path, preset: str) -> N
     assert load_config(flags, preset=tree["preset"]) == config
 
 
-@given(st.integers(0, 2**64 - 1), st.floats(1e-6, 1e12), st.floats(0, 1000))
+@given(st.integers(0, 2**64 - 1), st.floats(0.01, 1e12), st.floats(0, 1000))
 def test_numbers_survive_the_environment(seed: int, capital: float, spread: float) -> None:
     texts = {"market.seed": str(seed), "run.capital": repr(capital), "market.spread_bps": repr(spread)}
     config = load_config(environ={variable(path): text for path, text in texts.items()})

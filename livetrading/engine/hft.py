@@ -1,10 +1,10 @@
 """The tick engine: one strategy on its market, and tick for tick the same strategy on the null control."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from livetrading.data.results import ResultWriter
 from livetrading.data.ticks import read_ticks
 from livetrading.engine.interrupt import Interrupt
 from livetrading.engine.null_market import (
+    CLOCK_END_NS,
     NS_PER_S,
     NoNullMarket,
     RandomWalk,
@@ -25,6 +26,9 @@ from livetrading.engine.null_market import (
     walk_like_recording,
 )
 from livetrading.engine.report import Report, report_of
+
+if TYPE_CHECKING:
+    from livetrading.core.processor import Totals
 
 __all__ = ["Clock", "Progress", "run_hft"]
 
@@ -55,31 +59,38 @@ class _Run:
         market: ChaosMarket | GbmMarket | None = None,
         *,
         chain: ChainClock | None = None,
-        dt_ns: int = 0,
         rows: NDArray[np.void] | None = None,
+        walk: RandomWalk | None = None,
     ) -> None:
         self.processor = Processor(config.settings, config.run.capital, market)
         self.ticks = 0
         self.seconds = 0.0
+        self.walk = walk
         self._market = market
         self._chain = chain
-        self._dt_ns = dt_ns
-        self._rows = rows
+        self._rows = np.empty(0, TICK) if rows is None else rows
         self._at = 0
 
     def left(self, run: RunConfig) -> int:
         """Ticks of the next chunk, 0 at the end."""
         if run.seconds is not None and self.seconds >= run.seconds:
             return 0
-        if self._rows is not None:
+        if self._market is None:
             return min(run.chunk, len(self._rows) - self._at)
-        return run.chunk if run.ticks is None else min(run.chunk, run.ticks - self.ticks)
+        return min(run.chunk, self.room, run.chunk if run.ticks is None else run.ticks - self.ticks)
+
+    @property
+    def room(self) -> int:
+        """Ticks that the market can still make before its clock ends."""
+        if self._market is None:
+            return 0
+        return (CLOCK_END_NS - self._market.start_ns) // self._market.dt_ns - self.ticks
 
     def done(self, run: RunConfig) -> float | None:
         """Share of the run that is behind."""
         if run.seconds is not None:
             return min(1.0, self.seconds / run.seconds)
-        if self._rows is not None:
+        if self._market is None:
             return self._at / len(self._rows)
         return None if run.ticks is None else self.ticks / run.ticks
 
@@ -89,21 +100,18 @@ class _Run:
         """Make `n` ticks, or those up to the request to stop, and write their rows."""
         begun = clock()
         results = None if writer is None else writer.results
-        if self._rows is not None:
+        if self._market is None:
             rows = self._rows[self._at : self._at + n]
             stop.call(lambda: self.processor.replay(rows, results, every))
             self._at += n
         elif n > 0:
-            self._feed(n)
+            if self._chain is not None:
+                self._market.feed(self._chain.knots(self._market.next_ts + (n - 1) * self._market.dt_ns))
             stop.call(lambda: self.processor.run(n, results, every))
-        before, self.ticks = self.ticks, int(self.processor.totals()["ticks"])
+        before, self.ticks = self.ticks, self.processor.totals()["ticks"]
         if writer is not None:
             writer.write(before, self.ticks)
         self.seconds += clock() - begun
-
-    def _feed(self, n: int) -> None:
-        if self._market is not None and self._chain is not None:
-            self._market.feed(self._chain.knots(self._market.next_ts + (n - 1) * self._dt_ns))
 
 
 class _Rows:
@@ -159,62 +167,66 @@ def run_hft(
         If a part that the run needs is missing.
     """
     stop = Interrupt() if interrupt is None else interrupt
-    main, walk, notes = _prepare(config, null_control, stop)
-    null = None
-    if walk is not None:
-        null = _on_walk(config, walk, with_chain=config.market.simulated)
+    prepare = _prepare_simulated if config.market.simulated else _prepare_recorded
+    main, null, notes = prepare(config, null_control, stop)
     with nullcontext() if out is None else ResultWriter(out, RESULT) as writer:
         rows = None if writer is None else _Rows(writer, config.run)
         _drive(main, null, config.run, stop, clock, progress, rows)
-    control = None
-    if null is not None and walk is not None:
-        control = _close(config, null, walk=walk)
+    control = None if null is None else _close(config, null)
+    if stop.requested:
+        notes.append("The run was interrupted; the figures are of the ticks up to there.")
+    elif config.market.simulated and main.room == 0:
+        notes.append("The run ended where the clock of the market ends, in the year 2116.")
     return _close(config, main, control=control, interrupted=stop.requested, notes=notes)
 
 
-def _prepare(
+def _prepare_recorded(
     config: Config, null_control: bool, stop: Interrupt
-) -> tuple[_Run, RandomWalk | None, tuple[str, ...]]:
-    """Make the run, and the random walk that is its market or its control, where there is one."""
-    notes = []
-    if not config.market.simulated:
-        rows = stop.call(lambda: read_ticks(config.market.paths, config.market.columns))
-        rows = np.empty(0, TICK) if rows is None else rows[: config.run.ticks]
-        main = _Run(config, rows=rows)
-        notes.append("A recording has no true price: deviation had no input.")
-        walk = None
-        if null_control:
-            try:
-                walk = stop.call(lambda: walk_like_recording(rows))
-            except NoNullMarket as error:
-                notes.append(f"There is no null control: {error}.")
-        return main, walk, tuple(notes)
+) -> tuple[_Run, _Run | None, list[str]]:
+    rows = stop.call(lambda: read_ticks(config.market.paths, config.market.columns))
+    rows = np.empty(0, TICK) if rows is None else rows[: config.run.ticks]
+    notes = ["A recording has no true price: deviation had no input."]
+    null = None
+    if null_control:
+        try:
+            walk = stop.call(lambda: walk_like_recording(rows))
+        except NoNullMarket as error:
+            notes.append(f"There is no null control: {error}.")
+        else:
+            null = None if walk is None else _on_walk(config, walk)
+    return _Run(config, rows=rows), null, notes
+
+
+def _prepare_simulated(
+    config: Config, null_control: bool, stop: Interrupt
+) -> tuple[_Run, _Run | None, list[str]]:
     is_walk = config.market.name == "gbm"
-    walk = stop.call(lambda: walk_like_chaos(config.market)) if is_walk or null_control else None
+    notes: list[str] = []
+    null = None
+    main = _Run(config) if is_walk else _on_chaos(config)
+    if is_walk or null_control:
+        walk = stop.call(lambda: walk_like_chaos(config.market))
+        if walk is not None and is_walk:
+            main = _on_walk(config, walk)
+        if walk is not None and null_control:
+            null = _on_walk(config, walk)
     if is_walk and null_control:
         notes.append("This market is the null market itself: it and its control are equal.")
-    if not is_walk:
-        main = _on_chaos(config)
-    else:
-        main = (
-            _Run(config, rows=np.empty(0, TICK)) if walk is None else _on_walk(config, walk, with_chain=True)
-        )
-    return main, walk if null_control else None, tuple(notes)
+    return main, null, notes
 
 
 def _on_chaos(config: Config) -> _Run:
-    market = config.market
-    chain = ChainClock(market.seed)
-    dt_ns = round(market.dt_s * NS_PER_S)
-    chaos = ChaosMarket(market.seed, chain.start_ns, dt_ns, market.spread_bps)
-    return _Run(config, chaos, chain=chain, dt_ns=dt_ns)
+    seed, dt_ns = config.market.seed, round(config.market.dt_s * NS_PER_S)
+    chain = ChainClock(seed)
+    market = ChaosMarket(seed, chain.start_ns, dt_ns, spread_bps=config.market.spread_bps)
+    return _Run(config, market, chain=chain)
 
 
-def _on_walk(config: Config, walk: RandomWalk, *, with_chain: bool) -> _Run:
-    """Run on a random walk; it has a true price where the market beside it has one."""
+def _on_walk(config: Config, walk: RandomWalk) -> _Run:
+    """Run on a random walk; it has a true price where the configured market has one."""
     seed = config.market.seed
-    chain = ChainClock(seed) if with_chain else None
-    return _Run(config, walk.market(seed), chain=chain, dt_ns=walk.dt_ns)
+    chain = ChainClock(seed) if config.market.simulated else None
+    return _Run(config, walk.market(seed), chain=chain, walk=walk)
 
 
 def _drive(
@@ -241,29 +253,26 @@ def _close(
     config: Config,
     run: _Run,
     *,
-    walk: RandomWalk | None = None,
     control: Report | None = None,
     interrupted: bool = False,
-    notes: tuple[str, ...] = (),
+    notes: Sequence[str] = (),
 ) -> Report:
     run.processor.close()
     totals = run.processor.totals()
-    if walk is None and interrupted:
-        notes = (*notes, "The run was interrupted; the figures are of the ticks up to there.")
     return report_of(
         config,
         totals,
         run.seconds,
-        market=None if walk is None else walk.described(),
+        market=None if run.walk is None else run.walk.described(),
         null_control=control,
         interrupted=interrupted,
         notes=(*notes, *_limit_notes(totals)),
     )
 
 
-def _limit_notes(totals: Mapping[str, Any]) -> list[str]:
+def _limit_notes(totals: "Totals") -> list[str]:
     """Name the limits that held orders, and what kept a run from any trade."""
-    refused: Mapping[str, int] = totals["refused"]
+    refused = totals["refused"]
     notes = [f"{refused[name]:,} orders were refused by {LIMITS[name]}." for name in LIMITS if refused[name]]
     if totals["trades"] == 0 and any(refused.values()):
         most = max(refused, key=lambda name: refused[name])

@@ -23,10 +23,12 @@ LEAST_RETURNS: Final = 8
 SPREADS: Final = 1 << 20
 """About the most spreads the median is taken of."""
 NS_PER_S: Final = 1_000_000_000
+CLOCK_END_NS: Final = 1 << 62
+"""Where the clock of a simulated market ends, in the year 2116."""
 
 
 class NoNullMarket(LivetradingError, ValueError):
-    """A recording is too short, or never moves, so that no volatility can be matched."""
+    """No random walk can be matched to a recording: it is too short, never moves, or is out of all bounds."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class RandomWalk:
 
     def market(self, seed: int) -> GbmMarket:
         """Make the market."""
-        return GbmMarket(seed, self.start_ns, self.dt_ns, self.price, self.sd, self.spread_bps)
+        return GbmMarket(seed, self.start_ns, self.dt_ns, self.price, self.sd, spread_bps=self.spread_bps)
 
     def described(self) -> dict[str, Any]:
         """Return what differs from the configured market in a report."""
@@ -69,7 +71,7 @@ def walk_like_chaos(market: MarketConfig) -> RandomWalk:
     """
     chain = ChainClock(market.seed)
     dt_ns = round(market.dt_s * NS_PER_S)
-    chaos = ChaosMarket(market.seed, chain.start_ns, dt_ns, market.spread_bps)
+    chaos = ChaosMarket(market.seed, chain.start_ns, dt_ns, spread_bps=market.spread_bps)
     block = np.empty(BLOCK, TICK)
     kept = np.empty(CHAOS_TICKS // LAG, TICK)  # the returns need no tick between
     price = 0.0
@@ -99,7 +101,8 @@ def walk_like_recording(ticks: NDArray[np.void]) -> RandomWalk:
     Raises
     ------
     NoNullMarket
-        If there are fewer than nine usable rows, or the mid never moves.
+        If there are fewer than nine usable rows, the mid never moves, or times or spreads are beyond what a
+        simulated market can have.
 
     Notes
     -----
@@ -122,13 +125,20 @@ def walk_like_recording(ticks: NDArray[np.void]) -> RandomWalk:
     if not sd > 0:
         raise NoNullMarket("a null control needs a mid that moves, was constant")
     first_ns = int(sampled["ts"][0])
-    return RandomWalk(
+    walk = RandomWalk(
         start_ns=first_ns,
         dt_ns=max(1, (last_ns - first_ns) // (count - 1)),
         price=float(_mid(sampled[:1])[0]),
         sd=sd,
         spread_bps=round(float(np.median(np.concatenate(spreads))) * 1e4, 6),
     )
+    try:
+        walk.market(0)
+    except ValueError as error:
+        raise NoNullMarket(f"a null control cannot follow this recording: {error}") from error
+    if (CLOCK_END_NS - first_ns) // walk.dt_ns < len(ticks):
+        raise NoNullMarket(f"a null control must end by {CLOCK_END_NS} ns, was to begin at {first_ns}")
+    return walk
 
 
 def _mid(ticks: NDArray[np.void]) -> NDArray[np.float64]:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite, sqrt
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from livetrading.config import Config
+
+if TYPE_CHECKING:
+    from livetrading.core.processor import Totals
 
 __all__ = ["Report", "report_of", "wilson_interval"]
 
@@ -128,7 +131,7 @@ def wilson_interval(wins: int, trades: int) -> tuple[float, float] | None:
 
 def report_of(
     config: Config,
-    totals: Mapping[str, Any],
+    totals: "Totals",
     seconds: float,
     *,
     market: Mapping[str, Any] | None = None,
@@ -141,7 +144,7 @@ def report_of(
     Parameters
     ----------
     config : Config
-    totals : mapping
+    totals : dict
         As `Processor.totals` gives them, after `close`.
     seconds : float
         Wall clock of the run.
@@ -156,10 +159,10 @@ def report_of(
     """
     tree = config.to_dict()
     tree["market"] = {**tree["market"], **(market or {})}
-    ticks, trades, wins = int(totals["ticks"]), int(totals["trades"]), int(totals["wins"])
+    ticks, trades, wins = totals["ticks"], totals["trades"], totals["wins"]
     interval = wilson_interval(wins, trades)
-    gross, fees = int(totals["gross_micro"]), int(totals["fees_micro"])
-    mean = float(totals["return_sum"]) / trades if trades else None
+    gross, fees = totals["gross_micro"], totals["fees_micro"]
+    mean = totals["return_sum"] / trades if trades else None
     return Report(
         engine="hft",
         market=tree["market"]["name"],
@@ -177,15 +180,15 @@ def report_of(
         gross_pnl=gross / MICRO,
         fees=fees / MICRO,
         net_pnl=(gross - fees) / MICRO,
-        equity=float(totals["equity_usd"]),
-        max_drawdown=float(totals["max_drawdown"]),
+        equity=totals["equity_usd"],
+        max_drawdown=totals["max_drawdown"],
         bps_per_trade=None if mean is None else mean * 1e4,
         rejected_ticks=dict(totals["rejected"]),
         refused_orders=dict(totals["refused"]),
-        fills_sha256=str(totals["fills_sha256"]),
+        fills_sha256=totals["fills_sha256"],
         config=tree,
         null_control=null_control,
-        sharpe_per_trade=_sharpe(mean, float(totals["return_sum_sq"]), trades),
+        sharpe_per_trade=_sharpe(mean, totals["return_sum_sq"], trades),
         interrupted=interrupted,
         notes=notes,
     )
