@@ -1,5 +1,6 @@
 """The command line: ``python -m livetrading.runner``, and the script ``livetrading``."""
 
+import errno
 import os
 import re
 import signal
@@ -26,6 +27,9 @@ DONE: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+
+DISK_FAILURES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a file that was rightly asked for."""
 
 FLAGS: Final = {
     "capital": "run.capital",
@@ -207,7 +211,9 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _notes(report: "Report") -> list[str]:
-    return [*report.notes, MEANING.get(report.market, MEANING["recording"])]
+    control = report.null_control.notes if report.null_control is not None else ()
+    beside = (f"Null control: {note}" for note in control)
+    return [*report.notes, *beside, MEANING.get(report.market, MEANING["recording"])]
 
 
 ROWS: Final[dict[str, Callable[["Report"], str]]] = {
@@ -246,7 +252,7 @@ def _print_table(report: "Report") -> None:
     from rich.table import Table
 
     title = f"hft: {report.capital:,g} USD, preset {report.preset}, seed {report.seed}"
-    table = Table("", report.market, title=title)
+    table = Table("", ", ".join(Path(part).name for part in report.market.split(",")), title=title)
     sides = [report]
     if report.null_control is not None:
         table.add_column("null control")
@@ -286,9 +292,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from livetrading.config import ConfigError
         from livetrading.data.errors import DataError
 
-        return _fail(str(error), USAGE if isinstance(error, ConfigError | DataError) else FAILURE)
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES
+        usage = isinstance(error, ConfigError | DataError) and not full
+        return _fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
-        return _fail(f"writing must succeed, was: {error}", FAILURE)
+        return _fail(f"input and output must succeed, was: {error}", FAILURE)
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -38,16 +38,16 @@ Progress = Callable[[int, float | None], object]
 """Called now and then with the ticks so far and the share of the run behind, None where it has no end."""
 
 LIMITS: Final[Mapping[str, str]] = {
-    "halted": "the kill switch",
-    "drawdown": "the drawdown control (sizing.max_drawdown), which halts all entries,",
-    "daily_loss": "the loss limit of a day (limits.daily_loss)",
-    "stale": "the age limit of quotes (limits.stale_s)",
-    "rate": "the order rate limit (limits.orders_per_s)",
-    "realised": "the Kelly fraction of closed trades (formula 211) being 0",
-    "max_position": "the position limit (limits.max_position_btc)",
-    "capital": "the capital, too small for the order and its fee,",
+    "halted": "the kill switch is on",
+    "drawdown": "the drawdown control (sizing.max_drawdown) has halted entries",
+    "daily_loss": "the loss limit of the day (limits.daily_loss) was reached",
+    "stale": "the quote was too old (limits.stale_s)",
+    "rate": "there were too many orders in a second (limits.orders_per_s)",
+    "realised": "the Kelly fraction realised over closed trades (formula 211) is 0",
+    "max_position": "the position would have been too large (limits.max_position_btc)",
+    "capital": "the equity did not cover the order and its fee",
 }
-"""What a reason of refusal that comes of a limit is called."""
+"""What a refusal that comes of a limit says of the run, by reason."""
 
 
 class _Run:
@@ -273,8 +273,8 @@ def _close(
 def _limit_notes(totals: "Totals") -> list[str]:
     """Name the limits that held orders, and what kept a run from any trade."""
     refused = totals["refused"]
-    notes = [f"{refused[name]:,} orders were refused by {LIMITS[name]}." for name in LIMITS if refused[name]]
+    notes = [f"{refused[name]:,} orders were refused: {LIMITS[name]}." for name in LIMITS if refused[name]]
     if totals["trades"] == 0 and any(refused.values()):
         most = max(refused, key=lambda name: refused[name])
-        notes.append(f"There was no trade; most orders were refused for: {most.replace('_', ' ')}.")
+        notes.append(f"There was no trade; most orders were refused for {most.replace('_', ' ')}.")
     return notes

@@ -120,7 +120,7 @@ def walk_like_recording(ticks: NDArray[np.void]) -> RandomWalk:
         spreads.append((quoted["ask"] - quoted["bid"]) / _mid(quoted))
         seen += len(block)
         last_ns = int(block["ts"][-1])
-    sampled = np.concatenate(kept)
+    sampled = np.concatenate(kept, dtype=TICK)  # blocks of a file may be laid out otherwise
     sd = realised_sd(sampled, 1) / lag**0.5
     if not sd > 0:
         raise NoNullMarket("a null control needs a mid that moves, was constant")

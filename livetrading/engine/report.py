@@ -180,7 +180,8 @@ def report_of(
         gross_pnl=gross / MICRO,
         fees=fees / MICRO,
         net_pnl=(gross - fees) / MICRO,
-        equity=totals["equity_usd"],
+        # Cash is exact; the float beside it marks what could not be closed.
+        equity=totals["cash_micro"] / MICRO if totals["position_sat"] == 0 else totals["equity_usd"],
         max_drawdown=totals["max_drawdown"],
         bps_per_trade=None if mean is None else mean * 1e4,
         rejected_ticks=dict(totals["rejected"]),

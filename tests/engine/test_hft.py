@@ -89,7 +89,7 @@ class TestSimulated:
         assert one.fills_sha256 != two.fills_sha256
 
     def test_money_adds_up(self) -> None:
-        report = run_hft(configured(run_ticks=TICKS, broker_taker_bps=1))
+        report = run_hft(configured("realistic", run_ticks=TICKS))
         for side in (report, report.null_control):
             assert side is not None
             assert side.net_pnl == pytest.approx(side.gross_pnl - side.fees, abs=1e-9)
