@@ -19,7 +19,7 @@ ctypedef struct calibration_t:
 
 cdef int realised_open(realised_t *s, uint64_t window, uint64_t n_min) noexcept nogil
 cdef void realised_push(realised_t *s, double trade_return) noexcept nogil
-cdef double barrier_probability(double take_profit, double stop, double logit) noexcept nogil
+cpdef double barrier_probability(double take_profit, double stop, double logit) noexcept nogil
 cdef double kelly_fraction(double p, double take_profit, double stop, double costs) noexcept nogil
 cdef double drawdown_brake(double drawdown, double max_drawdown) noexcept nogil
 cdef int calibration_bin(double logit) noexcept nogil
