@@ -146,6 +146,11 @@ class TestFlags:
         tree = report(capsys, *SHORT, "--config", str(file), "--latency-us", "3")["config"]
         assert (tree["broker"], tree["market"]["seed"]) == ({"taker_bps": 2.0, "latency_us": 3.0}, 3)
 
+    def test_the_handler_of_ctrl_c_is_put_back(self, capsys: pytest.CaptureFixture[str]) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        report(capsys, *SHORT)
+        assert signal.getsignal(signal.SIGINT) is before
+
     def test_seconds(self, capsys: pytest.CaptureFixture[str]) -> None:
         tree = report(capsys, "hft", "100", "--seconds", "0.05", "--no-null-control")
         assert tree["seconds"] >= 0.05

@@ -287,6 +287,18 @@ class TestRecorded:
         assert report.ticks + sum(report.rejected_ticks.values()) == 100
         assert run_hft(configured(market_name=PAIR, run_ticks=10_000)).ticks == 597
 
+    @pytest.mark.parametrize("chunk", [100, 65_536])
+    def test_rows_are_those_of_one_replay(self, tmp_path: Path, chunk: int) -> None:
+        config = configured(market_name=PAIR, run_chunk=chunk)
+        run_hft(config, out=tmp_path / "rows.npy", null_control=False)
+        ticks = read_ticks(config.market.paths)
+        expected = np.zeros(len(ticks), RESULT)
+        written = Processor(config.settings, 1000.0).replay(ticks, expected)
+        rows = np.load(tmp_path / "rows.npy")
+        assert written == len(rows)
+        for name in RESULT.names or ():
+            np.testing.assert_array_equal(rows[name], expected[name][:written])
+
     def test_rows_of_results_have_no_true_price(self, tmp_path: Path) -> None:
         run_hft(configured(market_name=PAIR, run_chunk=64), out=tmp_path / "rows.npy")
         rows = np.load(tmp_path / "rows.npy")
