@@ -14,6 +14,12 @@
 static inline uint64_t lt_bits(double x) { uint64_t u; memcpy(&u, &x, 8); return u; }
 static inline double lt_from_bits(uint64_t u) { double x; memcpy(&x, &u, 8); return x; }
 
+/* x where the condition holds, else 0: a mask, not a branch. */
+static inline double lt_where(int condition, double x)
+{
+    return lt_from_bits(lt_bits(x) & ((uint64_t)0 - (uint64_t)(condition != 0)));
+}
+
 #define LT_LN2_HI 6.93147180369123816490e-01
 #define LT_LN2_LO 1.90821492927058770002e-10
 
@@ -50,7 +56,7 @@ static inline double lt_log(double x)
     return lt_log_normal(x);
 }
 
-/* ln(p / q) of positive p, q <= 1e300, accurate also where p is close to q. */
+/* ln(p / q) of p, q in [1e-150, 1e150], accurate also where p is close to q. */
 static inline double lt_log_ratio(double p, double q)
 {
     double s = (p - q) / (p + q);

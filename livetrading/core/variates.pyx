@@ -172,7 +172,7 @@ def log_return(const double[::1] prices not None):
     Parameters
     ----------
     prices : ndarray of float64, shape (n,)
-        In (0, 1e300].
+        In [1e-150, 1e150].
 
     Returns
     -------
@@ -185,8 +185,8 @@ def log_return(const double[::1] prices not None):
     """
     cdef Py_ssize_t i, n = prices.shape[0]
     for i in range(n):
-        if not 2.2250738585072014e-308 <= prices[i] <= 1e300:
-            raise ValueError(f"a price must be from 2.2250738585072014e-308 to 1e300, was {prices[i]}")
+        if not 1e-150 <= prices[i] <= 1e150:
+            raise ValueError(f"a price must be from 1e-150 to 1e150, was {prices[i]}")
     out = np.empty(max(n - 1, 0))
     cdef double[::1] o = out
     if n > 1:
