@@ -73,13 +73,13 @@ static inline uint64_t lt_outside(double x, uint64_t low, uint64_t high)
     return (uint64_t)(u - low > high - low);
 }
 
-/* True for what a good tick with known sizes looks like; anything else is for lt_tick_fault to judge. */
+/* True for a good tick with a known quote, without a branch; anything else is for lt_tick_fault to judge. */
 static inline int lt_tick_plain(const lt_tick *t, int64_t last_ts)
 {
     const uint64_t low = 0x3d719799812dea11u, high = 0x430c6bf526340000u;   /* 1e-12 and 1e15 */
     return (int)(lt_outside(t->price, low, high) | lt_outside(t->bid, low, high) | lt_outside(t->ask, low, high)
-                 | lt_outside(t->bid_size, 0, high) | lt_outside(t->ask_size, 0, high) | lt_outside(t->volume, 0, high)
-                 | (uint64_t)(t->bid > t->ask) | (uint64_t)(t->ts < last_ts) | (uint64_t)(t->ts > LT_TS_MAX)) == 0;
+                 | lt_outside(t->volume, 0, high) | (uint64_t)(t->bid_size < 0.0) | (uint64_t)(t->bid_size > LT_SIZE_MAX)
+                 | (uint64_t)(t->ask_size < 0.0) | (uint64_t)(t->ask_size > LT_SIZE_MAX) | (uint64_t)(t->bid > t->ask) | (uint64_t)(t->ts < last_ts) | (uint64_t)(t->ts > LT_TS_MAX)) == 0;
 }
 
 typedef struct {

@@ -1,7 +1,8 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """The paper broker: one standing quote, one order at a time, fills at the touch, and the exact ledger."""
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint64_t
 
-from livetrading.core.records cimport lt_fill
+from livetrading.core.records cimport lt_fill, lt_tick
 
 cdef enum:
     REASON_ENTRY, REASON_TAKE_PROFIT, REASON_STOP, REASON_TRAILING, REASON_TIME, REASON_REVERSE, REASON_CLOSE
@@ -11,7 +12,8 @@ cdef enum:
     FILL_NONE, FILL_OPENED, FILL_REDUCED, FILL_CLOSED
 
 ctypedef struct account_t:
-    int64_t capital, cash, position, fees, gross      # micro-USD; position in satoshi; gross over closed trades
+    int64_t capital, cash, position, fees             # micro-USD; position in satoshi
+    int64_t gross, net                                # of closed trades, before and after fees
     uint64_t fills, orders, trades, wins
     int64_t open_cash, open_fees, open_notional       # cash and fees before the open trade, and its entry notional
     double entry_price
@@ -20,9 +22,7 @@ ctypedef struct account_t:
 ctypedef struct broker_t:
     account_t account
     int64_t fee_ppb, latency_ns
-    bint quoted
-    int64_t ts
-    double bid, ask, bid_size, ask_size               # the standing quote; NaN sizes are not known
+    const lt_tick *quote                              # the standing quote, not owned; NaN sizes are not known
     bint pending
     int64_t arrival, quantity
     int side, reason
@@ -43,12 +43,6 @@ cdef inline int broker_advance(broker_t *b, int64_t ts) noexcept nogil:
     return FILL_NONE
 
 
-cdef inline void broker_quote(broker_t *b, int64_t ts, double bid, double ask, double bid_size,
-                              double ask_size) noexcept nogil:
-    b.quoted = True
-    b.ts, b.bid, b.ask, b.bid_size, b.ask_size = ts, bid, ask, bid_size, ask_size
-
-
 cdef inline double account_equity(const account_t *a, double mid) noexcept nogil:
     """Cash and position at the mid, in micro-USD."""
-    return <double> a.cash + <double> a.position * mid * 0.01
+    return <double> a.cash + <double> a.position * 0.01 * mid

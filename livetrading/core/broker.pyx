@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from livetrading.core.records cimport LT_MICRO_MAX, lt_fee, lt_fill, lt_notional
+from livetrading.core.records cimport LT_MICRO_MAX, lt_fee, lt_fill, lt_notional, lt_tick
 from livetrading.core.ring cimport LT_ELEDGER, LT_OK
 
 import numpy as np
@@ -53,6 +53,7 @@ cdef void account_close(account_t *a) noexcept nogil:
     cdef int64_t net = a.cash - a.open_cash
     a.trades += 1
     a.wins += net > 0
+    a.net += net
     a.gross += net + (a.fees - a.open_fees)
     a.last_return = <double> net / <double> a.open_notional if a.open_notional > 0 else 0.0
     a.return_sum += a.last_return
@@ -66,14 +67,14 @@ cdef int broker_execute(broker_t *b, int64_t ts) noexcept nogil:
     cdef int64_t quantity = b.quantity
     b.pending = False
     if b.reason != REASON_CLOSE:
-        quantity = available(b.ask_size if b.side > 0 else b.bid_size, b.quantity)
+        quantity = available(b.quote.ask_size if b.side > 0 else b.quote.bid_size, b.quantity)
     if quantity < b.quantity:
         b.short_fills += 1
     if quantity == 0 or b.fill_count == b.fill_capacity:
         return FILL_NONE
     memset(f, 0, sizeof(lt_fill))
     f.ts, f.order_id, f.quantity = ts, b.order_id, quantity
-    f.price = b.ask if b.side > 0 else b.bid
+    f.price = b.quote.ask if b.side > 0 else b.quote.bid
     f.side, f.reason = b.side, b.reason
     if account_fill(&b.account, b.fee_ppb, f) != LT_OK:
         b.short_fills += 1
@@ -114,6 +115,7 @@ cdef class PaperBroker:
     """
 
     cdef broker_t _b
+    cdef lt_tick _quote
 
     def __cinit__(self, capital_usd, settings=None):
         settings = BrokerSettings() if settings is None else settings
@@ -137,10 +139,12 @@ cdef class PaperBroker:
         """
         if not (0 < bid <= ask < 1e15) or bid_size < 0 or ask_size < 0:
             raise ValueError(f"a quote must have 0 < bid <= ask and sizes >= 0, was {(bid, ask, bid_size, ask_size)!r}")
-        if ts < self._b.ts or ts >> 62:
-            raise ValueError(f"ts must be from {self._b.ts} to 2**62, was {ts}")
+        if ts < self._quote.ts or ts >> 62:
+            raise ValueError(f"ts must be from {self._quote.ts} to 2**62, was {ts}")
         broker_advance(&self._b, ts)
-        broker_quote(&self._b, ts, bid, ask, bid_size, ask_size)
+        self._quote.ts, self._quote.bid, self._quote.ask = ts, bid, ask
+        self._quote.bid_size, self._quote.ask_size = bid_size, ask_size
+        self._b.quote = &self._quote
 
     def market_order(self, int side, int64_t quantity):
         """Send a market order of `quantity` satoshi now; side +1 buys, -1 sells.
@@ -158,11 +162,11 @@ cdef class PaperBroker:
             raise ValueError(f"quantity must be from 1 to 2100000000000000 satoshi, was {quantity}")
         if position * side < 0 and quantity > abs(position):
             raise ValueError(f"an order against the position may at most close its {abs(position)} sat, was {quantity}")
-        if not self._b.quoted or self._b.pending:
+        if self._b.quote == NULL or self._b.pending:
             raise ValueError("an order needs a standing quote and no other order on its way")
         if self._b.fill_count == self._b.fill_capacity:
             raise ValueError("take the fills before sending more orders")
-        broker_send(&self._b, self._b.ts, side, quantity, REASON_ENTRY)
+        broker_send(&self._b, self._quote.ts, side, quantity, REASON_ENTRY)
 
     def take_fills(self):
         """Return the fills since the last call, a FILL array, and forget them."""

@@ -15,6 +15,7 @@ class Totals(TypedDict):
     position_sat: int
     cash_micro: int
     gross_micro: int
+    net_micro: int
     fees_micro: int
     equity_usd: float
     max_drawdown: float

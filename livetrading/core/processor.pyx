@@ -6,14 +6,14 @@ each tick to the formulas, the vote and the broker. `run`, `replay` and `on_tick
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, NAN, fabs, sqrt
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from livetrading.core.broker cimport (
     FILL_CLOSED, FILL_NONE, FILL_OPENED, REASON_CLOSE, REASON_ENTRY, REASON_REVERSE, REASON_STOP,
     REASON_TAKE_PROFIT, REASON_TIME, REASON_TRAILING, account_equity, broker_advance, broker_execute, broker_open,
-    broker_quote, broker_send, broker_t,
+    broker_send, broker_t,
 )
 from livetrading.core.market cimport BLOCK, Market
 from livetrading.core.records cimport (
@@ -78,9 +78,9 @@ cdef struct engine_t:
     vpin_t vpin
     quantile_t entry[V_COUNT]
     double dev_high, dev_low    # exp of the deviation's entry level, and its inverse
-    int sign[V_COUNT]
-    uint32_t place[V_COUNT]     # 3^position of the voter in a set of votes, 0 where it does not vote
-    uint32_t abstention         # the set in which all abstain
+    int16_t sign[8]             # one lane to spare, so that the dot product is one vector
+    int16_t place[8]            # 3^position of the voter in a set of votes, 0 where it does not vote
+    int32_t abstention          # the set in which all abstain
     # vote
     jury_t jury
     int64_t h, refresh, next_score, next_refresh
@@ -88,8 +88,9 @@ cdef struct engine_t:
     uint32_t cast_code
     double cast_mid
     # the tick
-    int64_t index, last_ts, gap_ns, quote_ts
+    int64_t index, last_ts, quote_ts
     double last_mid, mid, true_price
+    lt_tick last                # the last good tick of the block before
     uint32_t code
     int direction
     double fraction
@@ -105,7 +106,7 @@ cdef struct engine_t:
     bint trail, trailing
     int on_signal
     int64_t hold, entry_index, stale_ns, day_end
-    double daily_loss, day_equity, equity, peak, trough, worst_drawdown
+    double daily_loss, day_equity, equity, peak, trough, worst_drawdown, brake_level, release_level
     int64_t *order_times
     int64_t rate
     # counts
@@ -195,11 +196,11 @@ cdef void adapt(engine_t *e) noexcept nogil:
 # Vote
 
 cdef inline uint32_t votes(const engine_t *e) noexcept nogil:
-    cdef uint32_t code = e.abstention
+    cdef int32_t code = 0
     cdef int v
-    for v in range(V_COUNT):
-        code += e.place[v] * <uint32_t> e.sign[v]       # modulo 2^32: a negative sign subtracts
-    return code
+    for v in range(8):
+        code += <int32_t> e.place[v] * <int32_t> e.sign[v]
+    return <uint32_t> (code + e.abstention)
 
 
 cdef void score(engine_t *e) noexcept nogil:
@@ -232,21 +233,26 @@ cdef inline int decide(engine_t *e) noexcept nogil:
 
 # Trading
 
-cdef void mark(engine_t *e) noexcept nogil:
-    """Equity at the mid, its peak, and the drawdown control's halt (334)."""
-    cdef double equity = account_equity(&e.broker.account, e.mid)
-    e.equity = equity
-    if equity >= e.peak:
-        e.peak = e.trough = equity
-        e.braked = False
-        return
-    if equity < e.trough:
-        e.trough = equity
-        if e.peak - equity > e.worst_drawdown * e.peak:
-            e.worst_drawdown = 1.0 - equity / e.peak
-    if equity <= (1.0 - e.max_drawdown) * e.peak:
+cdef void peaked(engine_t *e) noexcept nogil:
+    """A new peak of equity: the levels at which the drawdown control (334) halts and lets go again."""
+    e.peak = e.trough = e.equity
+    e.brake_level = (1.0 - e.max_drawdown) * e.peak
+    e.release_level = 0.9 * e.peak
+    e.braked = False
+
+
+cdef inline void mark(engine_t *e) noexcept nogil:
+    """Equity at the mid, its peak and its worst fall."""
+    e.equity = account_equity(&e.broker.account, e.mid)
+    if e.equity > e.peak:
+        peaked(e)
+    elif e.equity < e.trough:
+        e.trough = e.equity
+        if e.peak - e.equity > e.worst_drawdown * e.peak:
+            e.worst_drawdown = 1.0 - e.equity / e.peak
+    if e.equity <= e.brake_level:
         e.braked = True
-    elif e.braked and equity >= 0.9 * e.peak:
+    elif e.braked and e.equity >= e.release_level:
         e.braked = False
 
 
@@ -291,7 +297,7 @@ cdef int refusal(engine_t *e, const lt_tick *t) noexcept nogil:
         return R_DRAWDOWN
     if e.equity < e.day_equity * (1.0 - e.daily_loss):
         return R_DAILY_LOSS
-    if e.gap_ns > e.stale_ns or t.ts - e.quote_ts > e.stale_ns:
+    if (e.index > 0 and t.ts - e.last_ts > e.stale_ns) or t.ts - e.quote_ts > e.stale_ns:
         return R_STALE
     if t.bid == t.ask and not t.flags & LT_NO_QUOTE:
         return R_LOCKED
@@ -385,14 +391,12 @@ cdef inline void trade(engine_t *e, const lt_tick *t, int direction) noexcept no
 # The tick
 
 cdef inline void step(engine_t *e, const lt_tick *t, double mid, double r, double true_price) noexcept nogil:
-    e.gap_ns = t.ts - e.last_ts if e.index > 0 else 0
-    e.last_ts = t.ts
     if t.ts >= e.day_end:
         e.day_end = (t.ts // DAY_NS + 1) * DAY_NS
         e.day_equity = e.equity
     if e.broker.pending:
         settle(e, broker_advance(&e.broker, t.ts))
-    broker_quote(&e.broker, t.ts, t.bid, t.ask, t.bid_size, t.ask_size)
+    e.broker.quote = t
     if t.flags & (LT_QUOTE | LT_NO_QUOTE):
         e.quote_ts = t.ts
     e.mid, e.true_price = mid, true_price
@@ -401,6 +405,7 @@ cdef inline void step(engine_t *e, const lt_tick *t, double mid, double r, doubl
         adapt(e)
     e.direction = decide(e)
     trade(e, t, e.direction)
+    e.last_ts = t.ts
 
 
 cdef void record(const engine_t *e, lt_result *out) noexcept nogil:
@@ -408,7 +413,7 @@ cdef void record(const engine_t *e, lt_result *out) noexcept nogil:
     memset(out, 0, sizeof(lt_result))
     out.ts, out.true_price, out.market_price = e.last_ts, e.true_price, e.mid
     out.deviation = lt_log(e.mid / e.true_price) if e.true_price > 0.0 else NAN
-    out.ofi = e.ofi.total.value if e.on[V_OFI] and ofi_ready(&e.ofi) else NAN
+    out.ofi = e.ofi.total if e.on[V_OFI] and ofi_ready(&e.ofi) else NAN
     out.z_score = z_value(&e.z, e.mid) if e.on[V_Z] and e.z.ring.head >= e.z.window else NAN
     out.kalman_level = e.mid * lt_exp(-e.level.residual) if e.on[V_LEVEL] and level_ready(&e.level) else NAN
     out.kalman_velocity = e.drift.a if e.on[V_DRIFT] and e.drift.count >= e.drift.min_obs else NAN
@@ -476,6 +481,8 @@ cdef Py_ssize_t take(engine_t *e, const lt_tick *ticks, const double *true_price
             record(e, &rows[written])
             written += 1
         e.index += 1
+    e.last = t[0]
+    e.broker.quote = &e.last
     return written
 
 
@@ -629,7 +636,8 @@ cdef class Processor:
         e.max_position = round(limits.max_position_btc * 1e8)
         e.daily_loss = limits.daily_loss
         e.stale_ns = round(limits.stale_s * 1e9)
-        e.equity = e.peak = e.trough = e.day_equity = <double> capital
+        e.equity = e.day_equity = <double> capital
+        peaked(e)
 
     def run(self, n, results=None, every=1):
         """Take the next `n` ticks of the market.
@@ -841,8 +849,8 @@ cdef class Processor:
         Returns
         -------
         dict
-            ticks, fills, trades, wins : int; position_sat, cash_micro, gross_micro, fees_micro : int (satoshi and
-            micro-USD, gross over closed trades before fees); equity_usd, max_drawdown, return_sum, return_sum_sq :
+            ticks, fills, trades, wins : int; position_sat, cash_micro, gross_micro, net_micro, fees_micro : int
+            (satoshi and micro-USD; gross and net over closed trades, before and after fees); equity_usd, max_drawdown, return_sum, return_sum_sq :
             float (net profit over entry notional, summed over closed trades); rejected, refused : dict of str to
             int; fills_sha256 : str, of the FILL records in order.
         """
@@ -858,6 +866,7 @@ cdef class Processor:
             "position_sat": e.broker.account.position,
             "cash_micro": e.broker.account.cash,
             "gross_micro": e.broker.account.gross,
+            "net_micro": e.broker.account.net,
             "fees_micro": e.broker.account.fees,
             "equity_usd": e.equity * 1e-6,
             "max_drawdown": e.worst_drawdown,

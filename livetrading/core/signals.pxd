@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """The hot formulas as kernels: a struct of state, a push that feeds it, and readings that do not change it.
 
 A push is constant work, allocates nothing and answers LT_OK, or LT_WARMUP before the formula is ready. Where a
@@ -8,9 +9,17 @@ from libc.math cimport NAN, fabs, sqrt
 from libc.stdint cimport int64_t, uint64_t
 
 from livetrading.core.ring cimport (
-    LT_EPS, LT_OK, LT_TOL, LT_WARMUP, lt_moments, lt_moments_push, lt_ring, lt_ring_push, lt_ring_window, lt_sum,
-    lt_sum_slide,
+    LT_EPS, LT_OK, LT_TOL, LT_WARMUP, lt_guard, lt_guard_update, lt_moments, lt_moments_push, lt_ring, lt_ring_push,
+    lt_ring_window,
 )
+
+
+cdef extern from "lt_math.h" nogil:
+    double lt_where(bint condition, double x) noexcept
+
+
+cdef inline int sign_of(double x) noexcept nogil:
+    return (x > 0.0) - (x < 0.0)
 
 
 # 121 OrderFlowImbalance
@@ -20,30 +29,33 @@ ctypedef struct ofi_t:
     uint64_t window
     bint quoted
     double bid, ask, bid_size, ask_size
-    double e
-    lt_sum total, squares
+    double e, terms, total, squares
+    lt_guard guard
 
 
 cdef inline void ofi_exact(ofi_t *s) noexcept nogil:
     cdef const double *e = lt_ring_window(&s.ring, s.window)
+    cdef double total = 0.0, squares = 0.0, peak = 0.0, square
     cdef uint64_t i
-    s.total.value = s.squares.value = s.total.error = s.squares.error = 0.0
     for i in range(s.window):
-        s.total.value += e[i]
-        s.squares.value += e[i] * e[i]
+        square = e[i] * e[i]
+        total += e[i]
+        squares += square
+        peak = square if square > peak else peak
+    s.total, s.squares = total, squares
+    s.guard.updates, s.guard.peak = 0.0, peak
 
 
 cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, double ask_size) noexcept nogil:
-    cdef double e = 0.0, old
+    cdef double e, old, square
     cdef uint64_t n = s.ring.head
     if not s.quoted:
         s.quoted = True
         s.bid, s.ask, s.bid_size, s.ask_size = bid, ask, bid_size, ask_size
         return LT_WARMUP
-    e += bid_size if bid >= s.bid else 0.0
-    e -= s.bid_size if bid <= s.bid else 0.0
-    e -= ask_size if ask <= s.ask else 0.0
-    e += s.ask_size if ask >= s.ask else 0.0
+    # which way a quote moves is a coin flip that no predictor learns: masks instead of branches
+    e = lt_where(bid >= s.bid, bid_size) - lt_where(bid <= s.bid, s.bid_size)
+    e += lt_where(ask >= s.ask, s.ask_size) - lt_where(ask <= s.ask, ask_size)
     s.bid, s.ask, s.bid_size, s.ask_size, s.e = bid, ask, bid_size, ask_size, e
     if n < s.window:
         lt_ring_push(&s.ring, e)
@@ -53,10 +65,10 @@ cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, doub
         return LT_OK
     old = s.ring.slot[(n - s.window) & s.ring.mask]
     lt_ring_push(&s.ring, e)
-    lt_sum_slide(&s.total, e, old)
-    lt_sum_slide(&s.squares, e * e, old * old)
-    if (s.squares.error > LT_TOL * s.squares.value
-            or s.total.error * s.total.error > LT_TOL * LT_TOL * s.squares.value):
+    square = e * e
+    s.total += e - old
+    s.squares += square - old * old
+    if lt_guard_update(&s.guard, s.terms, square, s.squares):
         ofi_exact(s)
     return LT_OK
 
@@ -66,14 +78,11 @@ cdef inline bint ofi_ready(const ofi_t *s) noexcept nogil:
 
 
 cdef inline int ofi_signal(const ofi_t *s, double level) noexcept nogil:
-    cdef double v = s.total.value
-    if v * v > level * level * s.squares.value:
-        return 1 if v > 0.0 else -1
-    return 0
+    return (s.total * s.total > level * level * s.squares) * sign_of(s.total)
 
 
 cdef inline double ofi_z(const ofi_t *s) noexcept nogil:
-    return s.total.value / sqrt(s.squares.value) if s.squares.value > 0.0 else 0.0
+    return s.total / sqrt(s.squares) if s.squares > 0.0 else 0.0
 
 
 # 141 ZScoreSignal: lt_moments holds the window; the state machine is HYST of the catalogue
@@ -90,17 +99,12 @@ cdef inline double z_value(const lt_moments *s, double x) noexcept nogil:
 
 
 cdef inline int z_signal(const lt_moments *s, double x, double entry, double leave, int state) noexcept nogil:
-    cdef double d = x - s.anchor - s.mean, v = z_variance(s)
-    cdef double enter2 = entry * entry * v, leave2 = leave * leave * v, square = d * d
-    if v == 0.0:
-        d = square = 0.0
-    cdef bint above = d > 0.0 and square >= enter2, below = d < 0.0 and square >= enter2
-    if state < 0 and (d <= 0.0 or square <= leave2):
-        return 1 if below else 0
-    if state > 0 and (d >= 0.0 or square <= leave2):
-        return -1 if above else 0
-    if state == 0:
-        return -1 if above else 1 if below else 0
+    """HYST(z, entry, leave) from the state before: short from entry up until z falls to leave, and the mirror image."""
+    cdef double v = z_variance(s), d = (x - s.anchor - s.mean) * (v > 0.0), square = d * d
+    cdef int side = sign_of(d), far = (square >= entry * entry * v) * side
+    if state == 0 or state == side or square <= leave * leave * v:
+        # flat, on the other side of the mean than the entry was, or inside the exit band
+        return -far
     return state
 
 
@@ -145,9 +149,7 @@ cdef inline int drift_signal(const drift_t *s, double level) noexcept nogil:
     cdef double sum2 = s.squares + s.recent, n = <double>(s.count - 1)
     if not sum2 > 1e-24 * n:
         return 0
-    if s.a * s.a * n >= level * level * sum2 * s.p:
-        return 1 if s.a > 0.0 else -1 if s.a < 0.0 else 0
-    return 0
+    return (s.a * s.a * n >= level * level * sum2 * s.p) * sign_of(s.a)
 
 
 cdef inline double drift_z(const drift_t *s) noexcept nogil:
@@ -161,23 +163,27 @@ cdef inline double drift_z(const drift_t *s) noexcept nogil:
 ctypedef struct level_t:
     lt_ring ring
     uint64_t window
-    double inverse, floor
-    lt_sum g0, g1               # n times the autocovariances
+    double terms, inverse, floor
+    double g0, g1               # n times the autocovariances
+    lt_guard guard
     double residual, p, q, r, f, gain, innovation
 
 
 cdef inline void level_exact(level_t *s) noexcept nogil:
     cdef const double *r = lt_ring_window(&s.ring, s.window)
+    cdef double g0 = r[0] * r[0], g1 = 0.0, peak = r[0] * r[0], square
     cdef uint64_t i
-    s.g0.value = r[0] * r[0]
-    s.g1.value = s.g0.error = s.g1.error = 0.0
     for i in range(1, s.window):
-        s.g0.value += r[i] * r[i]
-        s.g1.value += r[i] * r[i - 1]
+        square = r[i] * r[i]
+        g0 += square
+        g1 += r[i] * r[i - 1]
+        peak = square if square > peak else peak
+    s.g0, s.g1 = g0, g1
+    s.guard.updates, s.guard.peak = 0.0, peak
 
 
 cdef inline void level_noise(level_t *s) noexcept nogil:
-    cdef double g0 = s.g0.value * s.inverse, g1 = s.g1.value * s.inverse, low = s.floor * g0
+    cdef double g0 = s.g0 * s.inverse, g1 = s.g1 * s.inverse, low = s.floor * g0
     s.r = -g1 if -g1 > low else low
     s.r = s.r if s.r < 0.5 * g0 else 0.5 * g0
     s.q = g0 - 2.0 * s.r
@@ -196,7 +202,7 @@ cdef inline void level_update(level_t *s, double r) noexcept nogil:
 
 cdef inline int level_push(level_t *s, double r) noexcept nogil:
     cdef uint64_t n = s.ring.head
-    cdef double old, second, last
+    cdef double old, second, last, square
     if n < s.window:
         lt_ring_push(&s.ring, r)
         if n + 1 < s.window:
@@ -211,12 +217,13 @@ cdef inline int level_push(level_t *s, double r) noexcept nogil:
     second = s.ring.slot[(n - s.window + 1) & s.ring.mask]
     last = s.ring.slot[(n - 1) & s.ring.mask]
     lt_ring_push(&s.ring, r)
-    lt_sum_slide(&s.g0, r * r, old * old)
-    lt_sum_slide(&s.g1, r * last, old * second)
+    square = r * r
+    s.g0 += square - old * old
+    s.g1 += r * last - old * second
     # R may be as small as floor * g0, so the bound on g1 is that much tighter
-    if s.g0.error + s.g1.error > LT_TOL * s.floor * s.g0.value:
+    if lt_guard_update(&s.guard, s.terms, square, s.floor * s.g0):
         level_exact(s)
-    if not s.g0.value * s.inverse > 1e-24:
+    if not s.g0 > 0.0:
         s.residual = s.p = s.q = s.r = 0.0
         s.innovation = s.f = s.gain = NAN
         return LT_OK
@@ -230,10 +237,8 @@ cdef inline bint level_ready(const level_t *s) noexcept nogil:
 
 
 cdef inline int level_signal(const level_t *s, double level) noexcept nogil:
-    cdef double v = s.innovation
-    if v * v > level * level * s.f:                 # false while the innovation is NaN
-        return (-1 if v > 0.0 else 1) if s.r > s.q else (1 if v > 0.0 else -1)
-    return 0
+    cdef double v = s.innovation                    # NaN before the first update: no signal
+    return (v * v > level * level * s.f) * sign_of(v) * (1 - 2 * (s.r > s.q))
 
 
 cdef inline double level_z(const level_t *s) noexcept nogil:
@@ -266,8 +271,9 @@ ctypedef struct cusum_t:
 
 cdef inline void cusum_push(cusum_t *s, double r, double variance) noexcept nogil:
     cdef double h2 = s.c2 * variance
-    s.up = s.up + r if s.up + r > 0.0 else 0.0
-    s.down = s.down + r if s.down + r < 0.0 else 0.0
+    cdef double up = s.up + r, down = s.down + r
+    s.up = up if up > 0.0 else 0.0
+    s.down = down if down < 0.0 else 0.0
     s.event = 0
     s.since += 1
     if variance > 0.0:
@@ -287,7 +293,7 @@ cdef inline void cusum_push(cusum_t *s, double r, double variance) noexcept nogi
 # Trend strength: (EMA_20 - EMA_50 of the mid) / (mid * EWMA volatility)
 
 ctypedef struct trend_t:
-    ewma_t fast, slow
+    double fast, slow, fast_alpha, slow_alpha
     uint64_t count, warm
     int side                    # sign of the trend where |strength| > limit, else 0
     double limit2
@@ -295,13 +301,14 @@ ctypedef struct trend_t:
 
 cdef inline void trend_push(trend_t *s, double price, double variance) noexcept nogil:
     cdef double d
-    ewma_push(&s.fast, price)
-    ewma_push(&s.slow, price)
     s.count += 1
-    d = s.fast.value - s.slow.value
-    s.side = 0
-    if s.count >= s.warm and variance > 1e-24 and d * d > s.limit2 * price * price * variance:
-        s.side = 1 if d > 0.0 else -1
+    if s.count == 1:
+        s.fast = s.slow = price
+    s.fast += s.fast_alpha * (price - s.fast)
+    s.slow += s.slow_alpha * (price - s.slow)
+    d = s.fast - s.slow
+    s.side = (s.count >= s.warm and variance > 1e-24
+              and d * d > s.limit2 * price * price * variance) * sign_of(d)
 
 
 # 101 KylesLambda on bars of m trades
@@ -433,7 +440,7 @@ cdef inline bint flow_ready(const flow_t *s) noexcept nogil:
 
 cdef inline int flow_signal(const flow_t *s, double level) noexcept nogil:
     cdef double edge = level * s.total.value
-    return 1 if s.signed.value > edge else -1 if s.signed.value < -edge else 0
+    return (s.signed.value > edge) - (s.signed.value < -edge)
 
 
 cdef inline double flow_value(const flow_t *s) noexcept nogil:
@@ -455,7 +462,7 @@ cdef inline void micro_push(micro_t *s, double bid, double ask, double bid_size,
 
 cdef inline int micro_signal(const micro_t *s, double level) noexcept nogil:
     cdef double d = s.weighted - s.smooth.value, edge = level * s.spread
-    return 1 if d > edge else -1 if d < -edge else 0
+    return (d > edge) - (d < -edge)
 
 
 cdef inline double micro_magnitude(const micro_t *s) noexcept nogil:

@@ -19,12 +19,14 @@ cdef double LN2 = 0.693147180559945309417
 cdef int ofi_open(ofi_t *s, uint64_t window) noexcept nogil:
     memset(s, 0, sizeof(ofi_t))
     s.window = window
+    s.terms = <double> window
     return ring_open(&s.ring, window)
 
 
 cdef int z_open(lt_moments *s, uint64_t window) noexcept nogil:
     memset(s, 0, sizeof(lt_moments))
     s.window = window
+    s.terms = <double> window
     s.inverse = 1.0 / <double> window
     return ring_open(&s.ring, window)
 
@@ -38,6 +40,7 @@ cdef void drift_open(drift_t *s, double q, uint64_t min_obs) noexcept nogil:
 cdef int level_open(level_t *s, uint64_t window, double floor) noexcept nogil:
     memset(s, 0, sizeof(level_t))
     s.window = window
+    s.terms = <double> window
     s.inverse = 1.0 / <double> window
     s.floor = floor
     s.innovation = NAN
@@ -51,8 +54,8 @@ cdef void cusum_open(cusum_t *s, double c) noexcept nogil:
 
 cdef void trend_open(trend_t *s, double fast, double slow, uint64_t warm, double limit) noexcept nogil:
     memset(s, 0, sizeof(trend_t))
-    s.fast.alpha = 2.0 / (fast + 1.0)
-    s.slow.alpha = 2.0 / (slow + 1.0)
+    s.fast_alpha = 2.0 / (fast + 1.0)
+    s.slow_alpha = 2.0 / (slow + 1.0)
     s.warm = warm
     s.limit2 = limit * limit
 
@@ -281,7 +284,7 @@ cdef void adaptive_push(adaptive_t *s, double r) noexcept nogil:
 
 # The classes: they own a kernel's state, leave out what is no observation, and translate
 
-cdef uint64_t WINDOW_MAX = 1 << 24
+cdef uint64_t WINDOW_MAX = 1 << 16
 
 
 cdef inline bint is_price(double x) noexcept nogil:
@@ -492,7 +495,7 @@ cdef class OrderFlowImbalance(_QuoteFed):
     Parameters
     ----------
     n : int
-        Quotes in the window, 1 to 2**24.
+        Quotes in the window, 1 to 2**16.
     entry : float
         Entry level of z, 0 or more.
 
@@ -524,7 +527,7 @@ cdef class OrderFlowImbalance(_QuoteFed):
         return ofi_ready(&self._s)
 
     cdef double reading(self) noexcept nogil:
-        return self._s.total.value
+        return self._s.total
 
     cdef int direction(self) noexcept nogil:
         return ofi_signal(&self._s, self._entry)
@@ -546,7 +549,7 @@ cdef class ZScoreSignal(_PriceFed):
     Parameters
     ----------
     n : int
-        Prices in the window, 2 to 2**24.
+        Prices in the window, 2 to 2**16.
     entry : float
         Level of |z| that opens a signal, above 0.
     exit : float
@@ -660,7 +663,7 @@ cdef class KalmanPriceFilter(_PriceFed):
     Parameters
     ----------
     n : int
-        Returns in the window, 2 to 2**24.
+        Returns in the window, 2 to 2**16.
     floor : float
         Least share of g0 in Q and R, 1e-6 to 0.5.
 
@@ -939,7 +942,7 @@ cdef class TrendStrength(_PriceFed):
     cdef double reading(self) noexcept nogil:
         if not self._squares.value > 1e-24:
             return 0.0
-        return (self._s.fast.value - self._s.slow.value) / (self._price * sqrt(self._squares.value))
+        return (self._s.fast - self._s.slow) / (self._price * sqrt(self._squares.value))
 
     cdef int direction(self) noexcept nogil:
         return self._s.side
@@ -958,7 +961,7 @@ cdef class KylesLambda(_TradeFed):
     m : int
         Trades in a bar, at least 1.
     n : int
-        Bars in the window, 3 to 2**24.
+        Bars in the window, 3 to 2**16.
     t_min : float
         Least t-value for a signal.
 
@@ -1019,9 +1022,9 @@ cdef class VPIN(_TradeFed):
     bucket : float
         Volume of a bucket in BTC, 1e-9 to 1e15.
     n : int
-        Buckets in the window, 1 to 2**24.
+        Buckets in the window, 1 to 2**16.
     hist : int
-        Values that the quantile is taken over, 1 to 2**24.
+        Values that the quantile is taken over, 1 to 2**16.
     limit : float
         The quantile that blocks, 0 to 1.
 

@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
 """Formula 333: Condorcet's jury with log-odds weights, learnt competence and correlated voters."""
 from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
 
