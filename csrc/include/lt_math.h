@@ -20,6 +20,12 @@ static inline double lt_where(int condition, double x)
     return lt_from_bits(lt_bits(x) & ((uint64_t)0 - (uint64_t)(condition != 0)));
 }
 
+/* -1 where the sign bit is set, else 1. */
+static inline int lt_side(double x)
+{
+    return 1 - (int)(lt_bits(x) >> 62 & 2);
+}
+
 #define LT_LN2_HI 6.93147180369123816490e-01
 #define LT_LN2_LO 1.90821492927058770002e-10
 

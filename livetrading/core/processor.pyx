@@ -6,7 +6,7 @@ each tick to the formulas, the vote and the broker. `run`, `replay` and `on_tick
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, NAN, fabs, sqrt
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -78,9 +78,10 @@ cdef struct engine_t:
     vpin_t vpin
     quantile_t entry[V_COUNT]
     double dev_high, dev_low    # exp of the deviation's entry level, and its inverse
-    int16_t sign[8]             # one lane to spare, so that the dot product is one vector
-    int16_t place[8]            # 3^position of the voter in a set of votes, 0 where it does not vote
+    int32_t vote[V_COUNT]       # sign of the voter times its place
+    int32_t place[V_COUNT]      # 3^position of the voter in a set of votes, 0 where it does not vote
     int32_t abstention          # the set in which all abstain
+    int z_state
     # vote
     jury_t jury
     int64_t h, refresh, next_score, next_refresh
@@ -125,10 +126,10 @@ cdef inline void feed_quote(engine_t *e, const lt_tick *t) noexcept nogil:
     if not (t.ask > t.bid and t.bid_size >= 0.0 and t.ask_size >= 0.0):
         return
     if e.on[V_OFI] and ofi_push(&e.ofi, t.bid, t.ask, t.bid_size, t.ask_size) == LT_OK:
-        e.sign[V_OFI] = ofi_signal(&e.ofi, e.entry[V_OFI].level)
+        e.vote[V_OFI] = e.place[V_OFI] * ofi_signal(&e.ofi, e.entry[V_OFI].level)
     if e.on[V_MICRO] and t.bid_size > 0.0 and t.ask_size > 0.0:
         micro_push(&e.micro, t.bid, t.ask, t.bid_size, t.ask_size)
-        e.sign[V_MICRO] = micro_signal(&e.micro, e.entry[V_MICRO].level)
+        e.vote[V_MICRO] = e.place[V_MICRO] * micro_signal(&e.micro, e.entry[V_MICRO].level)
 
 
 cdef inline void feed_change(engine_t *e, double mid, double r) noexcept nogil:
@@ -143,9 +144,9 @@ cdef inline void feed_change(engine_t *e, double mid, double r) noexcept nogil:
     if e.on_trend:
         trend_push(&e.trend, mid, e.vol.value)
     if e.on[V_DRIFT] and drift_push(&e.drift, r) == LT_OK:
-        e.sign[V_DRIFT] = drift_signal(&e.drift, e.entry[V_DRIFT].level)
+        e.vote[V_DRIFT] = e.place[V_DRIFT] * drift_signal(&e.drift, e.entry[V_DRIFT].level)
     if e.on[V_LEVEL] and level_push(&e.level, r) == LT_OK:
-        e.sign[V_LEVEL] = level_signal(&e.level, e.entry[V_LEVEL].level)
+        e.vote[V_LEVEL] = e.place[V_LEVEL] * level_signal(&e.level, e.entry[V_LEVEL].level)
 
 
 cdef inline void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:
@@ -156,14 +157,15 @@ cdef inline void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:
     if e.on[V_FLOW]:
         flow_push(&e.flow, t.price, t.volume, t.side)
         if flow_ready(&e.flow):
-            e.sign[V_FLOW] = flow_signal(&e.flow, e.entry[V_FLOW].level)
+            e.vote[V_FLOW] = e.place[V_FLOW] * flow_signal(&e.flow, e.entry[V_FLOW].level)
 
 
 cdef inline void feed(engine_t *e, const lt_tick *t, double mid, double r, double true_price) noexcept nogil:
     if e.on[V_Z] and lt_moments_push(&e.z, mid) == LT_OK:
-        e.sign[V_Z] = z_signal(&e.z, mid, e.entry[V_Z].level, 0.0, e.sign[V_Z])
+        e.z_state = z_signal(&e.z, mid, e.entry[V_Z].level, 0.0, e.z_state)
+        e.vote[V_Z] = e.place[V_Z] * e.z_state
     if e.on[V_DEVIATION]:
-        e.sign[V_DEVIATION] = (mid < true_price * e.dev_low) - (mid > true_price * e.dev_high)
+        e.vote[V_DEVIATION] = e.place[V_DEVIATION] * ((mid < true_price * e.dev_low) - (mid > true_price * e.dev_high))
     if t.flags & LT_QUOTE:
         feed_quote(e, t)
     e.cusum.event = 0
@@ -196,11 +198,11 @@ cdef void adapt(engine_t *e) noexcept nogil:
 # Vote
 
 cdef inline uint32_t votes(const engine_t *e) noexcept nogil:
-    cdef int32_t code = 0
+    cdef int32_t code = e.abstention
     cdef int v
-    for v in range(8):
-        code += <int32_t> e.place[v] * <int32_t> e.sign[v]
-    return <uint32_t> (code + e.abstention)
+    for v in range(V_COUNT):
+        code += e.vote[v]
+    return <uint32_t> code
 
 
 cdef void score(engine_t *e) noexcept nogil:

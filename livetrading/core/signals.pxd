@@ -16,10 +16,7 @@ from livetrading.core.ring cimport (
 
 cdef extern from "lt_math.h" nogil:
     double lt_where(bint condition, double x) noexcept
-
-
-cdef inline int sign_of(double x) noexcept nogil:
-    return (x > 0.0) - (x < 0.0)
+    int lt_side(double x) noexcept
 
 
 # 121 OrderFlowImbalance
@@ -78,7 +75,7 @@ cdef inline bint ofi_ready(const ofi_t *s) noexcept nogil:
 
 
 cdef inline int ofi_signal(const ofi_t *s, double level) noexcept nogil:
-    return (s.total * s.total > level * level * s.squares) * sign_of(s.total)
+    return (s.total * s.total > level * level * s.squares) * lt_side(s.total)
 
 
 cdef inline double ofi_z(const ofi_t *s) noexcept nogil:
@@ -101,7 +98,7 @@ cdef inline double z_value(const lt_moments *s, double x) noexcept nogil:
 cdef inline int z_signal(const lt_moments *s, double x, double entry, double leave, int state) noexcept nogil:
     """HYST(z, entry, leave) from the state before: short from entry up until z falls to leave, and the mirror image."""
     cdef double v = z_variance(s), d = (x - s.anchor - s.mean) * (v > 0.0), square = d * d
-    cdef int side = sign_of(d), far = (square >= entry * entry * v) * side
+    cdef int side = (d > 0.0) - (d < 0.0), far = (square >= entry * entry * v) * side
     if state == 0 or state == side or square <= leave * leave * v:
         # flat, on the other side of the mean than the entry was, or inside the exit band
         return -far
@@ -149,7 +146,7 @@ cdef inline int drift_signal(const drift_t *s, double level) noexcept nogil:
     cdef double sum2 = s.squares + s.recent, n = <double>(s.count - 1)
     if not sum2 > 1e-24 * n:
         return 0
-    return (s.a * s.a * n >= level * level * sum2 * s.p) * sign_of(s.a)
+    return (s.a * s.a * n >= level * level * sum2 * s.p and s.a != 0.0) * lt_side(s.a)
 
 
 cdef inline double drift_z(const drift_t *s) noexcept nogil:
@@ -238,7 +235,7 @@ cdef inline bint level_ready(const level_t *s) noexcept nogil:
 
 cdef inline int level_signal(const level_t *s, double level) noexcept nogil:
     cdef double v = s.innovation                    # NaN before the first update: no signal
-    return (v * v > level * level * s.f) * sign_of(v) * (1 - 2 * (s.r > s.q))
+    return (v * v > level * level * s.f) * lt_side(v) * (1 - 2 * (s.r > s.q))
 
 
 cdef inline double level_z(const level_t *s) noexcept nogil:
@@ -308,7 +305,7 @@ cdef inline void trend_push(trend_t *s, double price, double variance) noexcept 
     s.slow += s.slow_alpha * (price - s.slow)
     d = s.fast - s.slow
     s.side = (s.count >= s.warm and variance > 1e-24
-              and d * d > s.limit2 * price * price * variance) * sign_of(d)
+              and d * d > s.limit2 * price * price * variance) * lt_side(d)
 
 
 # 101 KylesLambda on bars of m trades
