@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["FILL", "RESULT", "TICK", "Rejection", "Refusal", "Reason", "TickFlag", "KNOT"]
+__all__ = ["FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"]
 
 TICK: Final = np.dtype(
     [
@@ -58,7 +58,7 @@ RESULT: Final = np.dtype(
     ],
     align=True,
 )
-"""One row a tick where asked for. A formula that is not ready, or has no input, is NaN (0 in the i1 columns)."""
+"""One row a tick where asked for. A formula not ready, or without input, is NaN (0 in the i1 columns)."""
 
 FILL: Final = np.dtype(
     {

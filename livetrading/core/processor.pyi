@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import TypedDict
+from typing import TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from livetrading.core.market import Market
 from livetrading.core.settings import Settings
 
+@type_check_only
 class Totals(TypedDict):
     ticks: int
     fills: int

@@ -5,8 +5,16 @@ from math import isfinite
 from typing import Final, Literal, get_args
 
 __all__ = [
-    "VOTERS", "BrokerSettings", "ExitSettings", "LimitSettings", "Settings", "SignalSettings", "SizingSettings",
-    "VoteSettings", "Voter", "capital_micro",
+    "VOTERS",
+    "BrokerSettings",
+    "ExitSettings",
+    "LimitSettings",
+    "Settings",
+    "SignalSettings",
+    "SizingSettings",
+    "VoteSettings",
+    "Voter",
+    "capital_micro",
 ]
 
 Voter = Literal["ofi", "z_score", "kalman_drift", "kalman_level", "microprice", "flow_momentum", "deviation"]
@@ -22,7 +30,12 @@ def _require(ok: bool, name: str, rule: str, value: object) -> None:
 
 
 def _number(value: object, name: str, rule: str, low: float, high: float) -> None:
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and low <= value <= high
+    ok = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and isfinite(value)
+        and low <= value <= high
+    )
     _require(ok, name, rule, value)
 
 
@@ -66,8 +79,8 @@ class SignalSettings:
     gate_trend, gate_vpin : bool
         A vote against a strong trend, or in toxic flow, counts as none.
     estimators : bool
-        Compute what neither votes nor gates for the RESULT columns: CUSUM (218), Kyle's lambda (101), VPIN (111),
-        volatility and trend. Off, what is not needed is not computed and its columns are NaN.
+        Compute what neither votes nor gates for the RESULT columns: CUSUM (218), Kyle's lambda (101), VPIN
+        (111), volatility and trend. Off, what is not needed is not computed and its columns are NaN.
     """
 
     voters: tuple[Voter, ...] = VOTERS
@@ -78,10 +91,17 @@ class SignalSettings:
     estimators: bool = True
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.voters, tuple) and len(self.voters) > 0, "signals.voters", "a list of voters", self.voters)
+        _require(
+            isinstance(self.voters, tuple) and len(self.voters) > 0,
+            "signals.voters",
+            "a list of voters",
+            self.voters,
+        )
         for voter in self.voters:
             _choice(voter, "signals.voters", VOTERS)
-        _require(len(set(self.voters)) == len(self.voters), "signals.voters", "free of repetition", self.voters)
+        _require(
+            len(set(self.voters)) == len(self.voters), "signals.voters", "free of repetition", self.voters
+        )
         _integer(self.window, "signals.window", 2, 4096)
         for name in ("adaptive", "gate_trend", "gate_vpin", "estimators"):
             _flag(getattr(self, name), f"signals.{name}")
@@ -96,7 +116,8 @@ class VoteSettings:
     kind : {"condorcet", "majority"}
         Formula 333, or the plain sign of the sum of the votes.
     refresh : int
-        Ticks between two takings of the competences and correlations that weigh; 1 is formula 333 to the letter.
+        Ticks between two takings of the competences and correlations that weigh; 1 is formula 333 to the
+        letter.
     h : int
         Horizon in ticks at which a vote is scored, and the stride between scored votes.
     p_min : float
@@ -150,8 +171,12 @@ class SizingSettings:
         for name in ("kelly", "max_fraction", "max_drawdown"):
             _number(getattr(self, name), f"sizing.{name}", "a number above 0 and at most 1", 1e-12, 1)
         _number(self.quantity_btc, "sizing.quantity_btc", "from 0 to 21000000", 0, 21e6)
-        _require(self.kind == "kelly" or self.quantity_btc >= 1e-8, "sizing.quantity_btc",
-                 "at least 1e-8 where sizing.kind is 'fixed'", self.quantity_btc)
+        _require(
+            self.kind == "kelly" or self.quantity_btc >= 1e-8,
+            "sizing.quantity_btc",
+            "at least 1e-8 where sizing.kind is 'fixed'",
+            self.quantity_btc,
+        )
         _flag(self.calibrate, "sizing.calibrate")
 
 
@@ -164,7 +189,8 @@ class ExitSettings:
     take_profit_bps, stop_bps : float
         Gain and loss, in bps of the entry price, at the touch that would close the position.
     trail_activate_bps, trail_vol : float
-        The trailing stop starts at a gain and follows the best touch at `trail_vol` times the EWMA volatility.
+        The trailing stop starts at a gain and follows the best touch at `trail_vol` times the EWMA
+        volatility.
     hold_ticks : int
         Longest holding time in ticks.
     on_signal : {"none", "reverse", "flat"}
@@ -249,9 +275,21 @@ class Settings:
 
     def __post_init__(self) -> None:
         priced = self.exits.take_profit_bps > 0 and self.exits.stop_bps > 0
-        _require(self.sizing.kind == "fixed" or priced, "exits.take_profit_bps and exits.stop_bps",
-                 "above 0 where sizing.kind is 'kelly'", (self.exits.take_profit_bps, self.exits.stop_bps))
-        _require(self.sizing.kind == "fixed" or self.vote.kind == "condorcet", "sizing.kind",
-                 "'fixed' where vote.kind is 'majority', which has no odds", self.sizing.kind)
-        _require(self.vote.k_min <= len(self.signals.voters), "vote.k_min",
-                 f"at most the number of voters ({len(self.signals.voters)})", self.vote.k_min)
+        _require(
+            self.sizing.kind == "fixed" or priced,
+            "exits.take_profit_bps and exits.stop_bps",
+            "above 0 where sizing.kind is 'kelly'",
+            (self.exits.take_profit_bps, self.exits.stop_bps),
+        )
+        _require(
+            self.sizing.kind == "fixed" or self.vote.kind == "condorcet",
+            "sizing.kind",
+            "'fixed' where vote.kind is 'majority', which has no odds",
+            self.sizing.kind,
+        )
+        _require(
+            self.vote.k_min <= len(self.signals.voters),
+            "vote.k_min",
+            f"at most the number of voters ({len(self.signals.voters)})",
+            self.vote.k_min,
+        )
