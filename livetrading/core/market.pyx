@@ -17,9 +17,9 @@ Moraes, Dror and Shaw 2011, SC'11.
 from libc.math cimport NAN, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memmove, memset
+from libc.string cimport memmove
 
-from livetrading.core.records cimport LT_NO_QUOTE, LT_QUOTE, LT_TRADE, LT_TS_MAX, lt_knot, lt_tick
+from livetrading.core.records cimport LT_QUOTE, LT_TRADE, LT_TS_MAX, lt_knot, lt_tick
 from livetrading.core.variates cimport (
     lt_exp, lt_exp_block, lt_log_ratio, lt_lorenz, lt_lorenz_slope, lt_lorenz_step, lt_normal_block,
     lt_normal_quantile, lt_philox, lt_philox_block, lt_sincos_turn, lt_uniform_block, lt_words,
@@ -287,10 +287,10 @@ cdef class ChaosMarket(Market):
         cdef lt_words w = lt_philox(self.seed, STREAM_START, 0)
         cdef double[2] z0
         cdef double[2] z1
-        cdef int k
+        cdef int _step
         lt_normal_block(2, w.word, w.word + 2, z0, z1)
         p.x, p.y, p.z = 1.0 + 1e-3 * z0[0], 1.0 + 1e-3 * z1[0], 1.0 + 1e-3 * z0[1]
-        for k in range(2000):
+        for _step in range(2000):
             p = lt_lorenz_step(p, LORENZ_DT)
         self.here = p
         self.there = lt_lorenz_step(p, LORENZ_DT)
@@ -346,7 +346,8 @@ cdef class ChaosMarket(Market):
         n = <Py_ssize_t> left if left < n else n
         cdef lt_knot *knot = &self.knots[self.knot_at]
         cdef double amplitude = self.amplitude_at(knot.height)
-        cdef double chaos = amplitude * sqrt(WEIGHT_LORENZ) / LORENZ_SD, diffusion = amplitude * sqrt(1.0 - WEIGHT_LORENZ)
+        cdef double chaos = amplitude * sqrt(WEIGHT_LORENZ) / LORENZ_SD
+        cdef double diffusion = amplitude * sqrt(1.0 - WEIGHT_LORENZ)
         cdef double d0 = LORENZ_DT * lt_lorenz_slope(self.here).x, d1 = LORENZ_DT * lt_lorenz_slope(self.there).x
         cdef double c0 = self.here.x, rise = self.there.x - self.here.x
         cdef double c2 = 3.0 * rise - 2.0 * d0 - d1, c3 = d0 + d1 - 2.0 * rise, s

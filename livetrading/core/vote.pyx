@@ -105,11 +105,11 @@ cdef double smallest_eigenvalue(const double r[VOTERS_MAX][VOTERS_MAX], int n) n
     """Cyclic Jacobi rotations (Jacobi 1846) on a copy."""
     cdef double m[VOTERS_MAX][VOTERS_MAX]
     cdef double off, theta, t, c, s, x, y, least
-    cdef int i, k, l, sweep
+    cdef int i, k, l, _sweep
     for i in range(n):
         for k in range(n):
             m[i][k] = r[i][k]
-    for sweep in range(30):
+    for _sweep in range(30):
         off = 0.0
         for i in range(n):
             for k in range(i):
@@ -151,7 +151,6 @@ cdef void competence(jury_t *j, int i, double a, double b) noexcept nogil:
 
 cdef void jury_refresh(jury_t *j) noexcept nogil:
     """Takes what has been learnt as what weighs, and forgets the solved sets."""
-    cdef double m[VOTERS_MAX][VOTERS_MAX]
     cdef int i, k
     j.generation += 1
     if j.generation == 0:
