@@ -21,10 +21,10 @@ from livetrading.core.records cimport (
 )
 from livetrading.core.ring cimport LT_OK, lt_moments, lt_moments_push, ring_close
 from livetrading.core.signals cimport (
-    cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_t, drift_z, ewma_push, ewma_t,
+    cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_t, ewma_push, ewma_t,
     flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, level_open,
-    level_push, level_ready, level_signal, level_t, level_z, micro_magnitude, micro_open, micro_push, micro_signal,
-    micro_t, ofi_open, ofi_push, ofi_ready, ofi_signal, ofi_t, ofi_z, quantile_open, quantile_push, quantile_t,
+    level_push, level_ready, level_signal, level_t, micro_open, micro_push, micro_signal,
+    micro_t, ofi_open, ofi_push, ofi_ready, ofi_signal, ofi_t, quantile_open, quantile_push, quantile_t,
     trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_open, z_signal, z_value,
 )
 from livetrading.core.sizing cimport (
@@ -175,22 +175,27 @@ cdef inline void feed(engine_t *e, const lt_tick *t, double mid, double r, doubl
         feed_trade(e, t)
 
 
+cdef inline void sample(quantile_t *entry, int signal) noexcept nogil:
+    """A signal under the present level is a |value| above it."""
+    quantile_push(entry, signal != 0)
+
+
 cdef void adapt(engine_t *e) noexcept nogil:
-    """Samples every ready voter's |value| into its entry level."""
+    """Lets every ready voter's |value| pull its entry level."""
     if e.on[V_OFI] and ofi_ready(&e.ofi):
-        quantile_push(&e.entry[V_OFI], fabs(ofi_z(&e.ofi)))
+        sample(&e.entry[V_OFI], ofi_signal(&e.ofi, e.entry[V_OFI].level))
     if e.on[V_Z] and e.z.ring.head >= e.z.window:
-        quantile_push(&e.entry[V_Z], fabs(z_value(&e.z, e.mid)))
+        sample(&e.entry[V_Z], z_signal(&e.z, e.mid, e.entry[V_Z].level, 0.0, 0))
     if e.on[V_DRIFT] and e.drift.count >= e.drift.min_obs:
-        quantile_push(&e.entry[V_DRIFT], fabs(drift_z(&e.drift)))
+        sample(&e.entry[V_DRIFT], drift_signal(&e.drift, e.entry[V_DRIFT].level))
     if e.on[V_LEVEL] and level_ready(&e.level) and e.level.f > 0.0:
-        quantile_push(&e.entry[V_LEVEL], fabs(level_z(&e.level)))
+        sample(&e.entry[V_LEVEL], level_signal(&e.level, e.entry[V_LEVEL].level))
     if e.on[V_MICRO] and e.micro.smooth.ready:
-        quantile_push(&e.entry[V_MICRO], micro_magnitude(&e.micro))
+        sample(&e.entry[V_MICRO], micro_signal(&e.micro, e.entry[V_MICRO].level))
     if e.on[V_FLOW] and flow_ready(&e.flow):
-        quantile_push(&e.entry[V_FLOW], fabs(flow_value(&e.flow)))
+        sample(&e.entry[V_FLOW], flow_signal(&e.flow, e.entry[V_FLOW].level))
     if e.on[V_DEVIATION] and e.true_price > 0.0:
-        quantile_push(&e.entry[V_DEVIATION], fabs(lt_log(e.mid / e.true_price)))
+        sample(&e.entry[V_DEVIATION], e.vote[V_DEVIATION])
         e.dev_high = lt_exp(e.entry[V_DEVIATION].level)
         e.dev_low = 1.0 / e.dev_high
 
@@ -853,9 +858,9 @@ cdef class Processor:
         -------
         dict
             ticks, fills, trades, wins : int; position_sat, cash_micro, gross_micro, net_micro, fees_micro : int
-            (satoshi and micro-USD; gross and net over closed trades, before and after fees); equity_usd, max_drawdown, return_sum, return_sum_sq :
-            float (net profit over entry notional, summed over closed trades); rejected, refused : dict of str to
-            int; fills_sha256 : str, of the FILL records in order.
+            (satoshi and micro-USD; gross and net over closed trades, before and after fees); equity_usd,
+            max_drawdown, return_sum, return_sum_sq : float (net profit over entry notional, summed over closed
+            trades); rejected, refused : dict of str to int; fills_sha256 : str, of the FILL records in order.
         """
         cdef engine_t *e = self._e
         self._hand_over()

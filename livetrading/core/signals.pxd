@@ -111,7 +111,7 @@ ctypedef struct drift_t:
     double q
     uint64_t count, min_obs
     double a, p, f, gain, inverse_f
-    double squares, recent      # sum of nu^2 / F, folded in from `recent` every 1024 returns so that rounding stays small
+    double squares, recent      # sum of nu^2 / F, folded in from `recent` every 1024 returns so that rounding is small
 
 
 cdef inline int drift_push(drift_t *s, double r) noexcept nogil:
@@ -189,12 +189,14 @@ cdef inline void level_noise(level_t *s) noexcept nogil:
 
 cdef inline void level_update(level_t *s, double r) noexcept nogil:
     """One predict and update of the local level model under Q and R."""
-    cdef double before = s.p + s.q
+    cdef double before = s.p + s.q, inverse
     s.innovation = s.residual + r
     s.f = before + s.r
-    s.gain = before / s.f
-    s.residual = s.innovation - s.gain * s.innovation
-    s.p = before - s.gain * before
+    inverse = 1.0 / s.f
+    s.gain = before * inverse
+    # 1 - K is R / F, and P is K R: a gain close to 1 leaves no digits in the difference
+    s.residual = s.innovation * (s.r * inverse)
+    s.p = s.gain * s.r
 
 
 cdef inline int level_push(level_t *s, double r) noexcept nogil:
@@ -220,7 +222,7 @@ cdef inline int level_push(level_t *s, double r) noexcept nogil:
     # R may be as small as floor * g0, so the bound on g1 is that much tighter
     if lt_guard_update(&s.guard, s.terms, square, s.floor * s.g0):
         level_exact(s)
-    if not s.g0 > 0.0:
+    if not s.g0 * s.inverse > 1e-24:             # no return that is more than rounding
         s.residual = s.p = s.q = s.r = 0.0
         s.innovation = s.f = s.gain = NAN
         return LT_OK
@@ -487,13 +489,13 @@ cdef void adaptive_push(adaptive_t *s, double r) noexcept nogil
 # with the half-life asked for.
 
 ctypedef struct quantile_t:
-    double level, least, up, down
+    double level, least
+    double[2] step              # the factors where it was not exceeded, and where it was
 
 
-cdef inline void quantile_push(quantile_t *s, double magnitude) noexcept nogil:
-    s.level *= s.up if magnitude > s.level else s.down
-    if s.level < s.least:
-        s.level = s.least
+cdef inline void quantile_push(quantile_t *s, bint exceeded) noexcept nogil:
+    s.level *= s.step[exceeded]
+    s.level = s.level if s.level > s.least else s.least
 
 
 # Construction: parameters, and slots where there are windows; 0, or -1 where memory ran out.

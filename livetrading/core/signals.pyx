@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The hot formulas: the parts of their kernels that do not run on every tick, and their classes."""
-from libc.math cimport INFINITY, NAN, erf, fabs, floor, fmod, isfinite, isnan, log, sqrt
+from libc.math cimport INFINITY, NAN, erf, fabs, floor as c_floor, fmod, isfinite, isnan, log, sqrt
 from libc.stdint cimport int8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memmove, memset
@@ -178,7 +178,7 @@ cdef void vpin_remember(vpin_t *s, double value) noexcept nogil:
 
 cdef double vpin_quantile(const vpin_t *s) noexcept nogil:
     """Linear quantile `limit` of the history, numpy's default method."""
-    cdef double h = s.limit * <double> (s.past_count - 1), low = floor(h), share = h - low
+    cdef double h = s.limit * <double> (s.past_count - 1), low = c_floor(h), share = h - low
     cdef uint64_t i = <uint64_t> low
     cdef double a = s.ordered[i], b = s.ordered[i + 1 if i + 1 < s.past_count else i]
     return a + (b - a) * share if share < 0.5 else b - (b - a) * (1.0 - share)
@@ -215,7 +215,7 @@ cdef void vpin_split(vpin_t *s, double volume, double buy_share) noexcept nogil:
         closed += 1
         if closed > forget and volume > s.bucket:
             # every bucket in the memory is now of this one trade: more of them change the count alone
-            whole = floor(volume / s.bucket)
+            whole = c_floor(volume / s.bucket)
             volume = fmod(volume, s.bucket)
             s.buckets += <uint64_t> whole if whole < 1e18 else <uint64_t> 1000000000000000000
     if volume < s.bucket * 1e-12:
@@ -240,8 +240,8 @@ cdef void quantile_open(quantile_t *s, double start, double half_life) noexcept 
     cdef double step = (1.0 - lt_exp(-LN2 / half_life)) / 0.33923
     s.level = start
     s.least = 0.01 * start
-    s.up = 1.0 + 0.9 * step
-    s.down = 1.0 - 0.1 * step
+    s.step[0] = 1.0 - 0.1 * step
+    s.step[1] = 1.0 + 0.9 * step
 
 
 cdef void adaptive_open(
@@ -1322,7 +1322,7 @@ cdef class EntryLevel:
     def update(self, double magnitude):
         """Observe one magnitude and return the level; one that is NaN or infinite is no observation."""
         if isfinite(magnitude):
-            quantile_push(&self._s, magnitude)
+            quantile_push(&self._s, magnitude > self._s.level)
         return self._s.level
 
     def update_many(self, const double[:] magnitudes not None):
@@ -1333,6 +1333,6 @@ cdef class EntryLevel:
         with nogil:
             for i in range(n):
                 if isfinite(magnitudes[i]):
-                    quantile_push(&self._s, magnitudes[i])
+                    quantile_push(&self._s, magnitudes[i] > self._s.level)
                 o[i] = self._s.level
         return out
