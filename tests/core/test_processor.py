@@ -1,0 +1,142 @@
+"""The compiled path against a plain one, tick for tick and fill for fill."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tapes import START_NS, Outcome, assert_twins, awkward, chaos, gbm, preset, recording
+
+from livetrading.core.dtypes import TICK
+from livetrading.core.settings import (
+    BrokerSettings,
+    ExitSettings,
+    LimitSettings,
+    Settings,
+    SignalSettings,
+    SizingSettings,
+    VoteSettings,
+)
+
+BUSY = Settings(
+    signals=SignalSettings(window=40),
+    vote=VoteSettings(refresh=64, p_min=0.505),
+    sizing=SizingSettings(kelly=1.0, max_fraction=1.0),
+    exits=ExitSettings(
+        take_profit_bps=3, stop_bps=4, trail_activate_bps=1, trail_vol=0.7, hold_ticks=30, on_signal="none"
+    ),
+    broker=BrokerSettings(taker_bps=0.0, latency_us=0.0),
+    limits=LimitSettings(daily_loss=0.5),
+)
+"""Trades every few ticks, so that a short tape goes everywhere."""
+
+PLAIN = Settings(
+    signals=SignalSettings(
+        voters=("z_score",), window=100, adaptive=False, gate_trend=False, gate_vpin=False, estimators=False
+    ),
+    vote=VoteSettings(kind="majority", k_min=1),
+    sizing=SizingSettings(kind="fixed", quantity_btc=0.01, max_drawdown=1.0),
+    exits=ExitSettings(on_signal="flat"),
+    broker=BrokerSettings(taker_bps=1.0, latency_us=0.0),
+    limits=LimitSettings(orders_per_s=1000, daily_loss=1.0),
+)
+"""One voter, fixed levels and size: the rule W1."""
+
+
+def part(settings: Settings, name: str, **changes: object) -> Settings:
+    return replace(settings, **{name: replace(getattr(settings, name), **changes)})
+
+
+VARIANTS: dict[str, Settings] = {
+    "busy": BUSY,
+    "plain": PLAIN,
+    "plain, late": part(PLAIN, "broker", latency_us=250_000.0),
+    "1 ms late": part(BUSY, "broker", latency_us=1000.0),
+    "250 ms late": part(BUSY, "broker", latency_us=250_000.0),
+    "on the next tick": part(BUSY, "broker", latency_us=100_000.0),
+    "fees": part(BUSY, "broker", taker_bps=0.12345),
+    "no gates": part(BUSY, "signals", gate_trend=False, gate_vpin=False),
+    "fixed levels": part(BUSY, "signals", adaptive=False),
+    "lean": part(part(BUSY, "signals", estimators=False, gate_trend=False, gate_vpin=False), "exits", trail_vol=0.0),
+    "calibrated": part(BUSY, "sizing", calibrate=True),
+    "fixed size": part(BUSY, "sizing", kind="fixed", quantity_btc=0.015),
+    "refreshed at once": part(BUSY, "vote", refresh=1, h=3),
+    "reversing": part(BUSY, "exits", on_signal="reverse"),
+    "flat": part(BUSY, "exits", on_signal="flat", trail_vol=0.0),
+    "one voter": part(part(BUSY, "vote", k_min=1), "signals", voters=("deviation",)),
+    "other order": part(BUSY, "signals", voters=("flow_momentum", "kalman_level", "ofi")),
+    "few orders": part(BUSY, "limits", orders_per_s=2),
+    "tight drawdown": part(BUSY, "sizing", max_drawdown=0.003),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_chaos(variant: str) -> None:
+    ticks, true_price = chaos(len(variant), 2500, spread_bps=0.3)
+    out = assert_twins(VARIANTS[variant], ticks, true_price)
+    assert len(out.fills) > 20
+
+
+@pytest.mark.parametrize("name", ["realistic", "seed"])
+def test_presets(name: str) -> None:
+    settings = preset(name)
+    ticks, true_price = chaos(2, 8000, spread_bps=1.0 if name == "realistic" else 0.0)
+    assert len(assert_twins(settings, ticks, true_price, capital=100.0).fills) > 0
+
+
+@pytest.mark.parametrize("variant", ["busy", "plain", "250 ms late", "calibrated", "reversing"])
+def test_gbm(variant: str) -> None:
+    assert len(assert_twins(VARIANTS[variant], gbm(5, 2500, spread_bps=0.3)).fills) > 20
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_awkward(variant: str) -> None:
+    ticks = awkward(len(variant), 2500)
+    assert_twins(VARIANTS[variant], ticks, ticks["bid"] * 1.001)
+
+
+@pytest.mark.parametrize("variant", ["busy", "plain", "1 ms late"])
+def test_recording(variant: str) -> None:
+    settings = part(VARIANTS[variant], "limits", orders_per_s=4096)
+    out = assert_twins(settings, recording())
+    assert out.totals["ticks"] + sum(out.totals["rejected"].values()) == len(recording())
+
+
+@pytest.mark.parametrize("latency_us", [0.0, 250_000.0])
+def test_small_displayed_sizes(latency_us: float) -> None:
+    ticks, true_price = chaos(3, 2500, spread_bps=0.3)
+    ticks["bid_size"] *= 0.05
+    ticks["ask_size"] *= 0.05
+    ticks["bid_size"][::7] = 0.0
+    ticks["ask_size"][::11] = np.nan
+    out = assert_twins(part(BUSY, "broker", latency_us=latency_us), ticks, true_price, capital=1e5)
+    assert out.totals["refused"]["size"] > 20
+    assert out.totals["fills"] > 2 * out.totals["trades"]
+
+
+def test_days() -> None:
+    ticks, true_price = chaos(4, 2500, spread_bps=0.3)
+    ticks["ts"] = START_NS + np.arange(2500) * 120 * 10**9
+    settings = part(part(BUSY, "limits", daily_loss=0.001, stale_s=600.0), "exits", take_profit_bps=1.0, stop_bps=9.0)
+    out = assert_twins(settings, ticks, true_price)
+    assert out.totals["refused"]["daily_loss"] > 0
+    assert out.totals["trades"] > 20
+
+
+@pytest.mark.parametrize("tape", [lambda: awkward(1, 1500), lambda: gbm(1, 1500)])
+def test_strict_form_of_on_tick(tape: Callable[[], np.ndarray]) -> None:
+    """A path that is told its ticks one by one is the same path."""
+    from livetrading.core.processor import Processor
+
+    ticks = tape()
+    whole, single = Processor(BUSY, 10_000.0), Processor(BUSY, 10_000.0)
+    whole.replay(ticks)
+    for row in ticks.tolist():
+        single.on_tick(*row)
+    assert single.totals() == whole.totals()
+    assert whole.totals()["fills"] > 0
+
+
+def test_nothing() -> None:
+    out: Outcome = assert_twins(BUSY, np.zeros(0, TICK))
+    assert out.totals["ticks"] == 0
