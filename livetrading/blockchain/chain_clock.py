@@ -8,7 +8,6 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
-from livetrading.blockchain.elementary import exp, log
 from livetrading.blockchain.mathematical_price import true_price
 from livetrading.blockchain.protocol import (
     BLOCK_INTERVAL_S,
@@ -22,6 +21,7 @@ from livetrading.blockchain.protocol import (
     retarget,
 )
 from livetrading.core.dtypes import KNOT
+from livetrading.core.variates import exp, log
 
 __all__ = [
     "MAX_SPAN_NS",

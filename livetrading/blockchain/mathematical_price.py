@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Final, Literal
 
-from livetrading.blockchain.elementary import log
 from livetrading.blockchain.protocol import (
     BLOCK_INTERVAL_S,
     SAT_PER_BTC,
@@ -20,6 +19,7 @@ from livetrading.blockchain.protocol import (
     issued,
     subsidy,
 )
+from livetrading.core.variates import log
 
 __all__ = [
     "EFFICIENCY_J_TH",

@@ -100,43 +100,49 @@ def normals(uint64_t seed, uint64_t stream, uint64_t index, n):
     return np.ascontiguousarray(out.T)
 
 
-def exp(const double[:] x not None):
+def exp(x):
     """e**x, elementwise, within 1 ulp: 0 below -700 and infinite above 700.
 
     Parameters
     ----------
-    x : ndarray of float64, shape (n,)
+    x : float, or ndarray of float64 of shape (n,)
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    float, or ndarray of float64 of shape (n,)
     """
+    if isinstance(x, (float, int)):
+        return lt_exp(x)
+    cdef const double[:] v = x
     cdef Py_ssize_t i
-    out = np.empty(x.shape[0])
+    out = np.empty(v.shape[0])
     cdef double[::1] o = out
     with nogil:
-        for i in range(x.shape[0]):
-            o[i] = lt_exp(x[i])
+        for i in range(v.shape[0]):
+            o[i] = lt_exp(v[i])
     return out
 
 
-def log(const double[:] x not None):
+def log(x):
     """Natural logarithm, elementwise, within 1 ulp of a normal number: -inf at 0, NaN below.
 
     Parameters
     ----------
-    x : ndarray of float64, shape (n,)
+    x : float, or ndarray of float64 of shape (n,)
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    float, or ndarray of float64 of shape (n,)
     """
+    if isinstance(x, (float, int)):
+        return lt_log(x)
+    cdef const double[:] v = x
     cdef Py_ssize_t i
-    out = np.empty(x.shape[0])
+    out = np.empty(v.shape[0])
     cdef double[::1] o = out
     with nogil:
-        for i in range(x.shape[0]):
-            o[i] = lt_log(x[i])
+        for i in range(v.shape[0]):
+            o[i] = lt_log(v[i])
     return out
 
 
