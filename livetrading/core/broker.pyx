@@ -22,7 +22,7 @@ cdef void broker_open(broker_t *b, int64_t capital, int64_t fee_ppb, int64_t lat
 
 cdef int64_t available(double size, int64_t wanted) noexcept nogil:
     """Satoshi of `wanted` that the displayed size fills; all of it where the size is not known."""
-    cdef double sat = size * 1e8
+    cdef double sat = size * 1e8 + 1e-6           # 0.29 BTC is 29,000,000 sat, not one less
     return <int64_t> sat if sat < <double> wanted else wanted
 
 

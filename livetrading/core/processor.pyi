@@ -6,26 +6,9 @@ from numpy.typing import NDArray
 
 from livetrading.core.market import Market
 from livetrading.core.settings import Settings
+from livetrading.core.totals import Totals
 
 @type_check_only
-class Totals(TypedDict):
-    ticks: int
-    fills: int
-    trades: int
-    wins: int
-    position_sat: int
-    cash_micro: int
-    gross_micro: int
-    net_micro: int
-    fees_micro: int
-    equity_usd: float
-    max_drawdown: float
-    return_sum: float
-    return_sum_sq: float
-    rejected: dict[str, int]
-    refused: dict[str, int]
-    fills_sha256: str
-
 class Processor:
     settings: Settings
     def __new__(

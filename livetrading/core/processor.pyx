@@ -302,7 +302,7 @@ cdef int refusal(engine_t *e, const lt_tick *t) noexcept nogil:
         return R_HALTED
     if e.braked:
         return R_DRAWDOWN
-    if e.equity < e.day_equity * (1.0 - e.daily_loss):
+    if e.equity <= e.day_equity * (1.0 - e.daily_loss):
         return R_DAILY_LOSS
     if (e.index > 0 and t.ts - e.last_ts > e.stale_ns) or t.ts - e.quote_ts > e.stale_ns:
         return R_STALE

@@ -28,7 +28,7 @@ from livetrading.engine.null_market import (
 from livetrading.engine.report import Report, report_of
 
 if TYPE_CHECKING:
-    from livetrading.core.processor import Totals
+    from livetrading.core.totals import Totals
 
 __all__ = ["Clock", "Progress", "run_hft"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from livetrading.config import Config
 
 if TYPE_CHECKING:
-    from livetrading.core.processor import Totals
+    from livetrading.core.totals import Totals
 
 __all__ = ["Report", "report_of", "wilson_interval"]
 
