@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from typing import TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +7,6 @@ from livetrading.core.market import Market
 from livetrading.core.settings import Settings
 from livetrading.core.totals import Totals
 
-@type_check_only
 class Processor:
     settings: Settings
     def __new__(

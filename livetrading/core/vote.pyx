@@ -410,7 +410,7 @@ cdef list _weights(const jury_t *j, uint32_t code):
     return [j.weight[voters][i] if voters >> i & 1 else 0.0 for i in range(j.voters)]
 
 
-cdef object within(object x, str name, double low, double high, bint open=False):
+cdef object within(object x, str name, object low, object high, bint open=False):
     if not (low < x < high if open else low <= x <= high):
         rule = f"between {low} and {high}" if open else f"from {low} to {high}"
         raise ValueError(f"{name} must be {rule}, was {x}")
