@@ -1,7 +1,7 @@
 """The path of a tick said plainly: one tick after another, windows in full, money in whole numbers.
 
-Written from the specification (tick rules, catalogue rows 41, 101, 111, 121, 141, 201, 211, 218, 260, 333, 334) for
-the tests of the compiled path, which must agree with it: whole numbers and fills exactly, the rest to 1e-9.
+Written from the specification (the rules of a tick; catalogue rows 41, 101, 111, 121, 141, 201, 211, 218, 260, 333
+and 334) for the tests of the compiled path, which must agree: whole numbers and fills exactly, the rest to 1e-9.
 """
 
 from collections import Counter, deque
@@ -69,7 +69,7 @@ class TradeSide:
 
 
 class OrderFlow:
-    """121. Every formula here has `value` (its column), `magnitude` (what an entry level is held to) and `vote`."""
+    """121. A voter has `value` (its column), `magnitude` (which its entry level is held to) and `signal`."""
 
     start = 1.5
 
@@ -324,12 +324,13 @@ class Vpin:
         self.filled = self.bought = 0.0
         if len(self.imbalances) == 50:
             self.value = float(np.mean(self.imbalances))
-            self.passes = len(self.past) < 50 or self.value < float(np.quantile(self.past, 0.9))
+            # fifty equal numbers in another order have another sum: a tie is a tie to 1e-12
+            self.passes = len(self.past) < 50 or self.value < float(np.quantile(self.past, 0.9)) * (1 - 1e-12)
             self.past.append(self.value)
 
 
 class EntryLevel:
-    """Quantile 0.9 of a magnitude, tracked multiplicatively (Yazidi and Hammer 2017), half-life 4,096 ticks."""
+    """Quantile 0.9 of a magnitude, half-life 4,096 ticks, by steps in proportion (Yazidi and Hammer 2017)."""
 
     def __init__(self, start: float, adaptive: bool) -> None:
         self.level, self.least, self.adaptive = start, start / 100, adaptive
@@ -368,7 +369,9 @@ class Jury:
         self.own = np.log(self.a / self.b)
         scale = np.sqrt(self.square * self.square.T)
         known = scale > 0
-        self.r = np.where(known, self.cross / np.where(known, scale, 1.0) * self.joint / (self.joint + self.nu), 0.0)
+        self.r = np.where(
+            known, self.cross / np.where(known, scale, 1.0) * self.joint / (self.joint + self.nu), 0.0
+        )
         np.fill_diagonal(self.r, 1.0)
         self.weighed: dict[bytes, float] = {}
 
@@ -426,9 +429,9 @@ class Ledger:
 
 
 def realised_kelly(returns: list[float]) -> float:
-    """211's value over the last 100 closed trades; NaN before 20."""
+    """211's value over the last 100 closed trades; NaN before there are as many."""
     t = np.array(returns[-100:])
-    if t.size < 20:
+    if t.size < 100:
         return nan
     gains, losses = t[t > 0], -t[t < 0]
     if gains.size == 0:
@@ -445,7 +448,15 @@ class ReferencePath:
         self.settings = settings
         on = self.voters = settings.signals.voters
         window, adaptive = settings.signals.window, settings.signals.adaptive
-        formulas = (OrderFlow(window), ZScore(window), Drift(), PriceLevel(), MicroPrice(), FlowMomentum(), Deviation())
+        formulas = (
+            OrderFlow(window),
+            ZScore(window),
+            Drift(),
+            PriceLevel(),
+            MicroPrice(),
+            FlowMomentum(),
+            Deviation(),
+        )
         named = dict(zip(VOTERS, formulas, strict=True))
         self.formula: dict[str, Any] = {name: named[name] for name in on}
         self.deviation = named["deviation"]
@@ -576,7 +587,9 @@ class ReferencePath:
         if quantity == 0:
             return
         flat = self.ledger.position == 0
-        self.ledger.fill(ts, order, self.quote["ask"] if side > 0 else self.quote["bid"], quantity, side, reason)
+        self.ledger.fill(
+            ts, order, self.quote["ask"] if side > 0 else self.quote["bid"], quantity, side, reason
+        )
         if flat:
             self.entry_index, self.best, self.trailing = self.index, self.ledger.entry_price, False
         elif self.ledger.position == 0:
@@ -664,9 +677,13 @@ class ReferencePath:
                 yield Reason.TRAILING
         if 0 < rule.hold_ticks <= self.index - self.entry_index:
             yield Reason.TIME
-        if (rule.on_signal == "reverse" and direction == -side) or (rule.on_signal == "flat" and direction != side):
+        if (rule.on_signal == "reverse" and direction == -side) or (
+            rule.on_signal == "flat" and direction != side
+        ):
             yield Reason.REVERSE
-        if rule.take_profit_bps > 0 and side * touch >= side * entry * (1 + side * rule.take_profit_bps * 1e-4):
+        if rule.take_profit_bps > 0 and side * touch >= side * entry * (
+            1 + side * rule.take_profit_bps * 1e-4
+        ):
             yield Reason.TAKE_PROFIT
 
     def trade(self, t: Any, direction: int) -> None:
@@ -727,8 +744,8 @@ class ReferencePath:
         shown, kelly = s.signals.estimators, s.sizing.kind == "kelly"
         trended, judged = shown or s.signals.gate_trend, shown or s.signals.gate_vpin
         self.rows.append((
-            self.last_ts, self.true_price, self.mid, self.deviation.value, self.column("ofi"), self.column("z_score"),
-            self.column("kalman_level"), self.column("kalman_drift"),
+            self.last_ts, self.true_price, self.mid, self.deviation.value,
+            self.column("ofi"), self.column("z_score"), self.column("kalman_level"), self.column("kalman_drift"),
             sqrt(self.vol.value) if trended or trails else nan,
             self.event if shown else 0, self.trend.side if trended else 0, self.kyle.value if shown else nan,
             self.column("flow_momentum"), self.vpin.value if judged else nan, self.column("microprice"),

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tapes import START_NS, Outcome, assert_twins, awkward, chaos, gbm, preset, recording
+from tapes import START_NS, assert_twins, awkward, chaos, gbm, preset, recording
 
 from livetrading.core.dtypes import TICK
+from livetrading.core.processor import Processor
 from livetrading.core.settings import (
     BrokerSettings,
     ExitSettings,
@@ -57,7 +58,9 @@ VARIANTS: dict[str, Settings] = {
     "fees": part(BUSY, "broker", taker_bps=0.12345),
     "no gates": part(BUSY, "signals", gate_trend=False, gate_vpin=False),
     "fixed levels": part(BUSY, "signals", adaptive=False),
-    "lean": part(part(BUSY, "signals", estimators=False, gate_trend=False, gate_vpin=False), "exits", trail_vol=0.0),
+    "lean": part(
+        part(BUSY, "signals", estimators=False, gate_trend=False, gate_vpin=False), "exits", trail_vol=0.0
+    ),
     "calibrated": part(BUSY, "sizing", calibrate=True),
     "fixed size": part(BUSY, "sizing", kind="fixed", quantity_btc=0.015),
     "refreshed at once": part(BUSY, "vote", refresh=1, h=3),
@@ -117,17 +120,16 @@ def test_small_displayed_sizes(latency_us: float) -> None:
 def test_days() -> None:
     ticks, true_price = chaos(4, 2500, spread_bps=0.3)
     ticks["ts"] = START_NS + np.arange(2500) * 120 * 10**9
-    settings = part(part(BUSY, "limits", daily_loss=0.001, stale_s=600.0), "exits", take_profit_bps=1.0, stop_bps=9.0)
+    costly = part(part(BUSY, "broker", taker_bps=2.0), "sizing", kind="fixed", quantity_btc=0.05)
+    settings = part(costly, "limits", daily_loss=0.001, stale_s=600.0)
     out = assert_twins(settings, ticks, true_price)
     assert out.totals["refused"]["daily_loss"] > 0
     assert out.totals["trades"] > 20
 
 
 @pytest.mark.parametrize("tape", [lambda: awkward(1, 1500), lambda: gbm(1, 1500)])
-def test_strict_form_of_on_tick(tape: Callable[[], np.ndarray]) -> None:
+def test_on_tick_is_replay(tape: Callable[[], np.ndarray]) -> None:
     """A path that is told its ticks one by one is the same path."""
-    from livetrading.core.processor import Processor
-
     ticks = tape()
     whole, single = Processor(BUSY, 10_000.0), Processor(BUSY, 10_000.0)
     whole.replay(ticks)
@@ -138,5 +140,5 @@ def test_strict_form_of_on_tick(tape: Callable[[], np.ndarray]) -> None:
 
 
 def test_nothing() -> None:
-    out: Outcome = assert_twins(BUSY, np.zeros(0, TICK))
+    out = assert_twins(BUSY, np.zeros(0, TICK))
     assert out.totals["ticks"] == 0
