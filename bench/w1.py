@@ -2,7 +2,8 @@
 
     python bench/w1.py FILE.npy N
 
-FILE.npy is float64 of shape (4, n): bid, ask, trade quantity, trade side, one tick a millisecond. Prints one JSON line.
+FILE.npy is float64 of shape (4, n): bid, ask, trade quantity, trade side, one tick a millisecond. Prints one
+JSON line.
 """
 
 import json

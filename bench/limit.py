@@ -1,0 +1,208 @@
+"""The yardstick: `hft` on the chaos market beside a hand-written C of the same path, in one run.
+
+    python bench/limit.py [--preset realistic] [--ticks 20000000] [--rounds 5] [--least 0.667]
+
+Compiles bench/limit.c for this machine (`cc -O3 -march=native`) with the configuration as constants, runs it
+and the engine in turn, and compares what they did: the SHA-256 of the fills, every refused order, and on the
+first million ticks the columns that lead to no order. Prints one JSON line with the best rate of each and the
+ratio of the bests; exit code 1 where the two disagree, or where the ratio is below ``--least``. On a shared
+machine other processes slow single rounds, which the best of several leaves out.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livetrading.blockchain.chain_clock import ChainClock
+from livetrading.config import Config, load_config
+from livetrading.core.dtypes import FILL, RESULT, Refusal
+from livetrading.core.market import ChaosMarket
+from livetrading.core.processor import Processor
+from livetrading.core.settings import PPB_PER_BPS, VOTERS, capital_micro
+from livetrading.engine.hft import run_hft
+
+ROOT = Path(__file__).resolve().parent.parent
+COLUMNS = ("cusum", "kyle_lambda", "vpin")
+"""What is computed and leads to no order: the fills do not prove it."""
+
+
+def constants(config: Config) -> dict[str, int | float | str]:
+    """Return the configuration as bench/limit.c wants it.
+
+    Raises
+    ------
+    ValueError
+        If limit.c, which is written for one kind of configuration, cannot do the work.
+    """
+    s, market = config.settings, config.market
+    fits = (
+        market.name == "chaos"
+        and s.signals.voters == VOTERS
+        and s.signals.adaptive
+        and s.signals.estimators
+        and (s.vote.kind, s.sizing.kind, s.exits.on_signal) == ("condorcet", "kelly", "none")
+        and not s.sizing.calibrate
+        and market.dt_s <= s.limits.stale_s
+    )
+    if not fits:
+        raise ValueError("limit.c does the default voters, adaptive levels, the vote 333 and Kelly on chaos")
+    return {
+        "SEED": f"{market.seed}u",
+        "START_NS": ChainClock(market.seed).start_ns,
+        "DT_NS": round(market.dt_s * 1e9),
+        "SPREAD_BPS": market.spread_bps,
+        "WINDOW": s.signals.window,
+        "GATE_TREND": int(s.signals.gate_trend),
+        "GATE_VPIN": int(s.signals.gate_vpin),
+        "H": s.vote.h,
+        "REFRESH": s.vote.refresh,
+        "P_MIN": s.vote.p_min,
+        "K_MIN": s.vote.k_min,
+        "CAPITAL_MICRO": capital_micro(config.run.capital),
+        "KELLY": s.sizing.kelly,
+        "MAX_FRACTION": s.sizing.max_fraction,
+        "MAX_DRAWDOWN": s.sizing.max_drawdown,
+        "TAKE_PROFIT_BPS": s.exits.take_profit_bps,
+        "STOP_BPS": s.exits.stop_bps,
+        "TRAIL": int(s.exits.trail_vol > 0 and s.exits.trail_activate_bps > 0),
+        "TRAIL_ACTIVATE_BPS": s.exits.trail_activate_bps,
+        "TRAIL_VOL": s.exits.trail_vol,
+        "HOLD_TICKS": s.exits.hold_ticks,
+        "TAKER_BPS": s.broker.taker_bps,
+        "FEE_PPB": round(s.broker.taker_bps * PPB_PER_BPS),
+        "LATENCY_NS": round(s.broker.latency_us * 1000),
+        "MAX_POSITION": round(s.limits.max_position_btc * 1e8),
+        "ORDERS_PER_S": s.limits.orders_per_s,
+        "DAILY_LOSS": s.limits.daily_loss,
+    }
+
+
+def build(config: Config, program: Path) -> None:
+    """Compile limit.c for this configuration and this machine."""
+    values = {k: v.hex() if isinstance(v, float) else v for k, v in constants(config).items()}
+    flags = "-std=gnu11 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -DLT_NO_CLONES"
+    sources = [ROOT / "bench/limit.c", ROOT / "csrc/src/lt_variates.c", ROOT / "csrc/src/lt_quantile.c"]
+    subprocess.run(
+        [
+            os.environ.get("CC", "cc"),
+            *flags.split(),
+            *os.environ.get("LIMIT_CFLAGS", "").split(),
+            f"-I{ROOT / 'csrc/include'}",
+            *(f"-DLIMIT_{name}={value}" for name, value in values.items()),
+            *map(str, sources),
+            "-lm",
+            "-o",
+            str(program),
+        ],
+        check=True,
+    )
+
+
+def yardstick(program: Path, knots: Path, ticks: int, fills: Path | None = None) -> dict[str, Any]:
+    """Run limit.c."""
+    command = [str(program), str(knots), str(ticks), *([] if fills is None else [str(fills)])]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def core(config: Config, knots: NDArray[np.void], keep: Callable[[NDArray[np.void]], object]) -> Processor:
+    """Return a fresh processor on the configured market, which hands its fills to `keep`."""
+    start_ns, dt_ns = ChainClock(config.market.seed).start_ns, round(config.market.dt_s * 1e9)
+    market = ChaosMarket(config.market.seed, start_ns, dt_ns, spread_bps=config.market.spread_bps)
+    market.feed(knots)
+    return Processor(config.settings, config.run.capital, market, on_fills=keep)
+
+
+def core_columns(config: Config, knots: NDArray[np.void], ticks: int) -> dict[str, float]:
+    """Return the columns of the last of the first `ticks` ticks, as the core has them."""
+    processor, row = core(config, knots, len), np.zeros(1, RESULT)
+    processor.run(ticks - 1)
+    processor.run(1, row)
+    return {name: float(row[name][0]) for name in COLUMNS}
+
+
+def core_fills(config: Config, knots: NDArray[np.void], ticks: int) -> NDArray[np.void]:
+    """Return every fill of the core."""
+    got = [np.empty(0, FILL)]
+    processor = core(config, knots, lambda fills: got.append(fills.copy()))
+    processor.run(ticks)
+    processor.close()
+    return np.concatenate(got)
+
+
+def first_difference(a: NDArray[np.void], b: NDArray[np.void]) -> str:
+    """Name the first fill in which the two differ."""
+    for at, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return f"fill {at}: core {x}, limit {y}"
+    return f"the core has {len(a)} fills, limit {len(b)}"
+
+
+def compare(config: Config, ticks: int, rounds: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Run both in turn; the figures, and what the two disagree about."""
+    program, knot_file, fill_file = folder / "limit", folder / "knots", folder / "fills"
+    clock = ChainClock(config.market.seed)
+    knots = clock.knots(clock.start_ns + ticks * round(config.market.dt_s * 1e9))
+    knot_file.write_bytes(knots.tobytes())
+    build(config, program)
+    wrong = []
+    short = min(ticks, 1_000_003)
+    ours = core_columns(config, knots, short)
+    theirs = yardstick(program, knot_file, short)
+    wrong += [f"{c}: core {ours[c]!r}, limit {theirs[c]!r}" for c in COLUMNS if ours[c] != theirs[c]]
+    runs = [
+        (run_hft(config, null_control=False), yardstick(program, knot_file, ticks)) for _ in range(rounds)
+    ]
+    engine, limit = runs[0]
+    if engine.fills_sha256 != limit["fills_sha256"]:
+        yardstick(program, knot_file, ticks, fill_file)
+        wrong.append(first_difference(core_fills(config, knots, ticks), np.fromfile(fill_file, FILL)))
+    refused = dict(zip((r.name.lower() for r in Refusal), limit["refused"], strict=True))
+    if engine.refused_orders != refused:
+        wrong.append(f"refused orders: core {engine.refused_orders}, limit {refused}")
+    core_rate = ticks / min(engine.seconds for engine, _ in runs)
+    limit_rate = ticks / min(limit["seconds"] for _, limit in runs)
+    figures = {
+        "preset": config.preset,
+        "ticks": ticks,
+        "rounds": rounds,
+        "fills": limit["fills"],
+        "fills_sha256": limit["fills_sha256"],
+        "core_ticks_per_second": round(core_rate),
+        "limit_ticks_per_second": round(limit_rate),
+        "ratio": round(core_rate / limit_rate, 4),
+    }
+    return figures, wrong
+
+
+def main() -> None:
+    """Read the command line, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="realistic")
+    parser.add_argument("--ticks", type=int, default=20_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--least", type=float, default=0.0, help="fail below this ratio")
+    args = parser.parse_args()
+    config = load_config({"run.capital": 100.0, "run.ticks": args.ticks}, preset=args.preset)
+    with tempfile.TemporaryDirectory() as folder:
+        figures, wrong = compare(config, args.ticks, args.rounds, Path(folder))
+    print(json.dumps(figures))
+    for line in wrong:
+        print(line, file=sys.stderr)
+    if figures["ratio"] < args.least:
+        print(f"the ratio must be at least {args.least}, was {figures['ratio']}", file=sys.stderr)
+    sys.exit(1 if wrong or figures["ratio"] < args.least else 0)
+
+
+if __name__ == "__main__":
+    main()
