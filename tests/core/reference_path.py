@@ -582,7 +582,8 @@ class ReferencePath:
         size = self.quote["ask_size"] if side > 0 else self.quote["bid_size"]
         quantity = wanted
         if reason is not Reason.CLOSE and not isnan(size):
-            quantity = min(wanted, floor(size * 1e8))
+            # recorded sizes are decimals: 0.29 BTC are 29,000,000 sat, although 0.29 * 1e8 is a little less
+            quantity = min(wanted, floor(size * 1e8 + 1e-6))
         self.refused["size"] += quantity < wanted
         if quantity == 0:
             return
@@ -607,7 +608,7 @@ class ReferencePath:
             return "halted"
         if self.braked:
             return "drawdown"
-        if self.equity < self.day_equity * (1 - limits.daily_loss):
+        if self.equity <= self.day_equity * (1 - limits.daily_loss):
             return "daily_loss"
         if (self.index > 0 and ts - self.last_ts > stale) or ts - self.quote_ts > stale:
             return "stale"

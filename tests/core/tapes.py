@@ -103,6 +103,11 @@ def spoil(t: np.ndarray, rng: np.random.Generator) -> None:
     t["flags"][unquoted] = 2
 
 
+def raw(records: np.ndarray) -> np.ndarray:
+    """Return the bytes of records, a row each, padding and all (which numpy does not copy with the fields)."""
+    return records.view(np.uint8).reshape(len(records), records.itemsize)
+
+
 @dataclass
 class Outcome:
     """What a processor made of a tape."""
@@ -118,15 +123,14 @@ def replayed(settings: Settings, ticks: np.ndarray, true_price: np.ndarray | Non
     bought: list[bytes] = []
     processor = Processor(settings, capital, on_fills=lambda fills: bought.append(fills.tobytes()))
     borders = [0, *sorted(cuts), len(ticks)]
-    rows = []
+    rows, written = np.zeros(len(ticks), RESULT), 0
     for start, stop in pairwise(borders):
-        out = np.zeros(processor.rows_for(stop - start), RESULT)
         truth = None if true_price is None else true_price[start:stop]
-        rows.append(out[: processor.replay(ticks[start:stop], out, true_price=truth)])
+        written += processor.replay(ticks[start:stop], rows[written:], true_price=truth)
     if close:
         processor.close()
     totals = processor.totals()
-    return Outcome(np.concatenate(rows), np.frombuffer(b"".join(bought), FILL), totals)
+    return Outcome(rows[:written], np.frombuffer(b"".join(bought), FILL), totals)
 
 
 def assert_twins(settings: Settings, ticks: np.ndarray, true_price: np.ndarray | None = None,
