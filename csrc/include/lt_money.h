@@ -8,7 +8,8 @@
 
 #define LT_MICRO_MAX ((int64_t)1 << 61)
 
-/* Rounds (hi:lo) / 2^shift / divisor half to even; -1 where the result exceeds LT_MICRO_MAX. */
+/* Rounds (hi:lo) / 2^shift / divisor half to even, the divisor even; -1 where (hi:lo) / 2^shift passes 64 bits or the
+ * result exceeds LT_MICRO_MAX. */
 static inline int64_t lt_round_ratio(uint64_t hi, uint64_t lo, int shift, uint64_t divisor)
 {
     uint64_t q, sticky = 0;
@@ -32,7 +33,8 @@ static inline int64_t lt_round_ratio(uint64_t hi, uint64_t lo, int shift, uint64
     return whole > (uint64_t)LT_MICRO_MAX ? -1 : (int64_t)whole;
 }
 
-/* price * quantity in micro-dollars (price in USD per BTC, quantity >= 0 in satoshi); -1 on overflow. */
+/* price * quantity in micro-dollars (price in USD per BTC, quantity >= 0 in satoshi); -1 from some
+ * 1.8e17 on, which is 180 billion USD. */
 static inline int64_t lt_notional(double price, int64_t quantity)
 {
     int exponent;
@@ -51,11 +53,10 @@ static inline int64_t lt_notional(double price, int64_t quantity)
 /* notional * ppb / 1e9 in micro-dollars, both >= 0, ppb <= 1e8. */
 static inline int64_t lt_fee(int64_t notional, int64_t ppb)
 {
-    uint64_t lo, hi = lt_mulhi((uint64_t)notional, (uint64_t)ppb, &lo);
-    if (hi == 0) return lt_round_ratio(0, lo, 0, 1000000000u);
-    /* notional = 1e9 a + b: the first part is exact */
-    int64_t a = notional / 1000000000, b = notional % 1000000000;
-    return a * ppb + lt_round_ratio(0, (uint64_t)(b * ppb), 0, 1000000000u);
+    /* notional = 1e9 a + b: a * ppb is whole, and whether a tie is even is a matter of the sum */
+    int64_t rest = notional % 1000000000 * ppb, twice = 2 * (rest % 1000000000);
+    int64_t whole = notional / 1000000000 * ppb + rest / 1000000000;
+    return whole + (twice > 1000000000 || (twice == 1000000000 && (whole & 1)));
 }
 
 #endif
