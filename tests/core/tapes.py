@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from reference_path import ReferencePath
@@ -15,6 +14,7 @@ from livetrading.core.dtypes import FILL, RESULT, TICK
 from livetrading.core.market import ChaosMarket, GbmMarket
 from livetrading.core.processor import Processor
 from livetrading.core.settings import Settings
+from livetrading.core.totals import Totals
 from livetrading.data.ticks import read_ticks
 
 START_NS = 1_764_478_080 * 10**9
@@ -114,7 +114,7 @@ class Outcome:
 
     rows: np.ndarray
     fills: np.ndarray
-    totals: Any
+    totals: Totals
 
 
 def replayed(settings: Settings, ticks: np.ndarray, true_price: np.ndarray | None = None,
@@ -156,7 +156,7 @@ def assert_twins(settings: Settings, ticks: np.ndarray, true_price: np.ndarray |
     return real
 
 
-def assert_totals(totals: Any, plain: ReferencePath) -> None:
+def assert_totals(totals: Totals, plain: ReferencePath) -> None:
     ledger = plain.ledger
     whole = ("ticks", "fills", "trades", "wins", "position_sat", "cash_micro", "gross_micro", "net_micro",
              "fees_micro")  # fmt: skip
