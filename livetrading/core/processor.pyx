@@ -22,7 +22,7 @@ from livetrading.core.records cimport (
 from livetrading.core.ring cimport LT_OK, lt_moments, lt_moments_push, ring_close
 from livetrading.core.signals cimport (
     cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_t, ewma_push, ewma_t,
-    flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, level_open,
+    flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, kyle_value, level_open,
     level_push, level_ready, level_signal, level_t, micro_open, micro_push, micro_signal,
     micro_t, ofi_open, ofi_push, ofi_ready, ofi_signal, ofi_t, quantile_open, quantile_push, quantile_t,
     trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_open, z_signal, z_value,
@@ -427,7 +427,7 @@ cdef void record(const engine_t *e, lt_result *out) noexcept nogil:
     out.ewma_vol = sqrt(e.vol.value) if e.vol.ready else NAN
     out.cusum = <int8_t> e.cusum.event
     out.regime = <int8_t> e.trend.side
-    out.kyle_lambda = e.kyle.value if e.kyle.ready else NAN
+    out.kyle_lambda = kyle_value(&e.kyle)
     out.flow_momentum = flow_value(&e.flow) if e.on[V_FLOW] and flow_ready(&e.flow) else NAN
     out.vpin = e.vpin.value if e.on_vpin and vpin_ready(&e.vpin) else NAN
     out.microprice = e.micro.weighted if e.on[V_MICRO] and e.micro.smooth.ready else NAN

@@ -318,8 +318,8 @@ ctypedef struct kyle_t:
     double last_price, last_side, bar_flow, bar_close
     double inverse, mean_q, mean_d, qq, qd, dd
     double mean_q_error, mean_d_error, qq_error, qd_error, dd_error
-    double value, t, r2, intercept
-    bint ready
+    double fit_q, fit_d, fit_qq, fit_qd, fit_dd    # the moments of the last fit
+    bint ready, flat
 
 
 cdef inline double tick_rule(double price, double last_price, double last_side, int side) noexcept nogil:
@@ -333,6 +333,7 @@ cdef inline double tick_rule(double price, double last_price, double last_side, 
 
 cdef void kyle_exact(kyle_t *s) noexcept nogil
 cdef void kyle_fit(kyle_t *s) noexcept nogil
+cdef double kyle_value(const kyle_t *s) noexcept nogil
 
 
 cdef inline void kyle_slide(kyle_t *s, double q, double d) noexcept nogil:

@@ -65,7 +65,7 @@ cdef int kyle_open(kyle_t *s, uint64_t window, uint64_t m) noexcept nogil:
     s.window = window
     s.m = m
     s.inverse = 1.0 / <double> window
-    s.value = s.t = s.r2 = s.intercept = NAN
+    s.fit_q = s.fit_d = s.fit_qq = s.fit_qd = s.fit_dd = NAN
     if ring_open(&s.flow, window) < 0:
         return -1
     return ring_open(&s.change, window)
@@ -107,24 +107,40 @@ cdef bint varies(double square, double mean, const lt_ring *ring, uint64_t n) no
 
 
 cdef void kyle_fit(kyle_t *s) noexcept nogil:
-    """Slope, t and R^2 from the moments; a flow without variance keeps the last value."""
-    cdef double residual
+    """Keeps the moments that the regression is read from; a flow without variance keeps the last ones."""
     if not varies(s.qq, s.mean_q, &s.flow, s.window):
         return
     s.ready = True
-    if not varies(s.dd, s.mean_d, &s.change, s.window):
-        s.value = s.t = s.r2 = 0.0
-        s.intercept = s.mean_d
-        return
-    s.value = s.qd / s.qq
-    s.intercept = s.mean_d - s.value * s.mean_q
-    residual = s.dd - s.value * s.qd
-    residual = residual if residual > 0.0 else 0.0
-    s.r2 = 1.0 - residual / s.dd if s.dd > 0.0 else 0.0
+    s.flat = not varies(s.dd, s.mean_d, &s.change, s.window)
+    s.fit_q, s.fit_d, s.fit_qq, s.fit_qd, s.fit_dd = s.mean_q, s.mean_d, s.qq, s.qd, s.dd
+
+
+cdef double kyle_value(const kyle_t *s) noexcept nogil:
+    """The slope; NaN before ready."""
+    if not s.ready:
+        return NAN
+    return 0.0 if s.flat else s.fit_qd / s.fit_qq
+
+
+cdef double kyle_residual(const kyle_t *s) noexcept nogil:
+    """Sum of squared residuals of the regression."""
+    cdef double residual = s.fit_dd - kyle_value(s) * s.fit_qd
+    return residual if residual > 0.0 else 0.0
+
+
+cdef double kyle_r2(const kyle_t *s) noexcept nogil:
+    if s.ready and (s.flat or not s.fit_dd > 0.0):
+        return 0.0
+    return 1.0 - kyle_residual(s) / s.fit_dd
+
+
+cdef double kyle_t_value(const kyle_t *s) noexcept nogil:
+    cdef double slope = kyle_value(s), residual = kyle_residual(s)
+    if not s.ready or slope == 0.0:
+        return slope
     if residual > 0.0:
-        s.t = s.value / sqrt(residual / (<double> s.window - 2.0) / s.qq)
-    else:
-        s.t = 0.0 if s.value == 0.0 else (INFINITY if s.value > 0.0 else -INFINITY)
+        return slope / sqrt(residual / (<double> s.window - 2.0) / s.fit_qq)
+    return INFINITY if slope > 0.0 else -INFINITY
 
 
 cdef int vpin_open(vpin_t *s, double bucket, uint64_t window, uint64_t history, double limit) noexcept nogil:
@@ -995,19 +1011,20 @@ cdef class KylesLambda(_TradeFed):
         return self._s.ready
 
     cdef double reading(self) noexcept nogil:
-        return self._s.value
+        return kyle_value(&self._s)
 
     cdef int direction(self) noexcept nogil:
         cdef double flow = lt_ring_at(&self._s.flow, 0)
-        if self._s.t >= self._t_min and flow * flow > self._s.qq * self._s.inverse:
+        if kyle_t_value(&self._s) >= self._t_min and flow * flow > self._s.qq * self._s.inverse:
             return 1 if flow > 0.0 else -1
         return 0
 
     cdef double evidence(self) noexcept nogil:
-        return clip01(self._s.r2)
+        return clip01(kyle_r2(&self._s))
 
     cdef dict others(self):
-        return {"t": self._s.t, "r2": self._s.r2, "intercept": self._s.intercept}
+        return {"t": kyle_t_value(&self._s), "r2": kyle_r2(&self._s),
+                "intercept": self._s.fit_d - kyle_value(&self._s) * self._s.fit_q}
 
 
 cdef class VPIN(_TradeFed):
