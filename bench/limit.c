@@ -246,7 +246,7 @@ STAGE validate(int n)
 /* Formulas. First what needs no state: returns, flow of the quote, weighted mid, and what windows gain and lose. */
 
 static column ret, flow_e;
-static wide ofi_gain, ofi_square, ofi_gain2, level_gain0, level_gain1, square, weighted, spread_usd;
+static wide ofi_gain, ofi_gain2, level_gain0, level_gain1, square, weighted, spread_usd;
 
 STAGE form_inputs(int n)
 {
@@ -259,7 +259,7 @@ STAGE form_inputs(int n)
         odd |= ((limit - lt_bits(fabs(s))) >> 63) | (uint64_t)(s == 0.0);
     }
     if (odd) {
-        fprintf(stderr, "limit: a price that stands still or jumps in the block from %lld on\n", (long long)ticks_done);
+        fprintf(stderr, "limit: a price stands still or jumps in the block from %lld on\n", (long long)ticks_done);
         exit(1);
     }
     for (int k = PAST + from; k < PAST + n; k++) {
@@ -275,7 +275,6 @@ STAGE form_inputs(int n)
     for (int k = 0; k < n; k++) {
         double e = flow_e[PAST + k], old = flow_e[PAST + k - WINDOW];
         ofi_gain[k] = e - old;
-        ofi_square[k] = e * e;
         ofi_gain2[k] = e * e - old * old;
         double r = ret[PAST + k], r0 = ret[PAST + k - LEVEL_WINDOW];
         square[k] = r * r;
@@ -284,94 +283,100 @@ STAGE form_inputs(int n)
     }
 }
 
-/* Then the windows: sums that know their rounding (csrc/include/lt_rolling.h has the bounds). */
+/* Then the windows: a sum of squares that takes a^2 and drops b^2 is off by at most EPS/2 (2 max(a^2, b^2) + s) more
+ * at each update, and a^2 is in the sum s after it, b^2 in the one before: so by 3/2 EPS times the largest sum it has
+ * been through; sums of products with a lag are bounded by the same. All start afresh at every block, and where a
+ * block's bound passes TOL, at every half of it. */
 
 static wide ofi_total, ofi_squares, z_gap, z_mean, z_m2, level_g0, level_g1, level_r, level_q;
-static double ofi_sum, ofi_sum2, ofi_weight, ofi_peak;
-static double z_anchor, z_avg, z_sum2, z_updates, z_peak;
-static double g0_sum, g1_sum, level_weight, level_peak;
 
-static __attribute__((noinline)) void ofi_exact(const double *e)
+static void level_exact(const double *r, double *g0, double *g1)
 {
-    ofi_sum = ofi_sum2 = ofi_peak = ofi_weight = 0.0;
-    for (int i = 0; i < WINDOW; i++) {
-        double s = e[i] * e[i];
-        ofi_sum += e[i];
-        ofi_sum2 += s;
-        ofi_peak = s > ofi_peak ? s : ofi_peak;
-    }
-}
-
-static __attribute__((noinline)) void z_exact(const double *x)
-{
-    double anchor = x[WINDOW - 1], mean = 0.0, m2 = 0.0, rest = 0.0, peak = 0.0;
-    for (int i = 0; i < WINDOW; i++) mean += x[i] - anchor;
-    mean *= 1.0 / WINDOW;
-    for (int i = 0; i < WINDOW; i++) {
-        double a = x[i] - anchor, d = a - mean;
-        m2 += d * d;
-        rest += d;
-        peak = a * a > peak ? a * a : peak;
-    }
-    z_anchor = anchor, z_avg = mean, z_sum2 = m2 - rest * rest * (1.0 / WINDOW), z_updates = 0.0, z_peak = peak;
-}
-
-static __attribute__((noinline)) void level_exact(const double *r)
-{
-    double g0 = r[0] * r[0], g1 = 0.0, peak = r[0] * r[0];
+    double s0 = 0.0, s1 = 0.0;
     for (int i = 1; i < LEVEL_WINDOW; i++) {
-        double s = r[i] * r[i];
-        g0 += s;
-        g1 += r[i] * r[i - 1];
-        peak = s > peak ? s : peak;
+        s0 += r[i] * r[i];
+        s1 += r[i] * r[i - 1];
     }
-    g0_sum = g0, g1_sum = g1, level_weight = 0.0, level_peak = peak;
+    *g0 = s0 + r[0] * r[0];
+    *g1 = s1;
 }
 
-STAGE roll_flow(int from, int n)
+static void moments_exact(const double *x, double anchor, double *total, double *squares)
 {
-    for (int k = from; k < n; k++) {
-        ofi_sum += ofi_gain[k];
-        ofi_sum2 += ofi_gain2[k];
-        ofi_weight += WINDOW + 2.0;
-        ofi_peak = ofi_square[k] > ofi_peak ? ofi_square[k] : ofi_peak;
-        if (__builtin_expect((ofi_weight * ofi_peak * (EPS / TOL) > ofi_sum2)
-                             | (ofi_weight >= 1024.0 * (WINDOW + 2.0)), 0))
-            ofi_exact(&flow_e[PAST + k - WINDOW + 1]);
-        ofi_total[k] = ofi_sum;
-        ofi_squares[k] = ofi_sum2;
+    double s = 0.0, s2 = 0.0;
+    for (int i = 0; i < WINDOW; i++) {
+        double a = x[i] - anchor;
+        s += a;
+        s2 += a * a;
     }
+    *total = s;
+    *squares = s2;
 }
 
-STAGE roll_mid(int from, int n)
+/* Whether `updates` sums like these stay within the tolerance of `share` of the least of them. */
+static int close_enough(const double *s, int updates, double share)
 {
-    for (int k = from; k < n; k++) {
-        double x = mid[PAST + k], old = mid[PAST + k - WINDOW] - z_anchor, new = x - z_anchor, delta = new - old;
-        double mean = z_avg + delta * (1.0 / WINDOW), s = new * new;
-        z_sum2 += delta * ((new - mean) + (old - z_avg));
-        z_avg = mean;
-        z_updates += 1.0;
-        z_peak = s > z_peak ? s : z_peak;
-        if (__builtin_expect(z_updates * (32.0 + 2.0 * WINDOW + 6.0 * z_updates) * (EPS / TOL) * z_peak > z_sum2, 0))
-            z_exact(&mid[PAST + k - WINDOW + 1]);
-        z_gap[k] = x - z_anchor - z_avg;
-        z_mean[k] = z_anchor + z_avg;
-        z_m2[k] = z_sum2;
+    uint64_t least = UINT64_MAX, most = 0;               /* positive numbers order like their bits */
+    for (int i = 0; i < updates; i++) {
+        uint64_t u = lt_bits(s[i]);
+        least = u < least ? u : least;
+        most = u > most ? u : most;
     }
+    return 1.5 * (updates + 1) * EPS * lt_from_bits(most) <= TOL * share * lt_from_bits(least);
 }
 
-STAGE roll_level(int from, int n)
+STAGE roll(int from, int n)
 {
+    const double *x = &mid[PAST + from - WINDOW], anchor = x[WINDOW - 1];
+    double e, e2, z, zz, g0, g1;
+    moments_exact(&flow_e[PAST + from - WINDOW], 0.0, &e, &e2);
+    moments_exact(x, anchor, &z, &zz);
+    level_exact(&ret[PAST + from - LEVEL_WINDOW], &g0, &g1);
     for (int k = from; k < n; k++) {
-        g0_sum += level_gain0[k];
-        g1_sum += level_gain1[k];
-        level_weight += LEVEL_WINDOW + 2.0;
-        level_peak = square[k] > level_peak ? square[k] : level_peak;
-        if (__builtin_expect((level_weight * level_peak * (EPS / TOL) > 0.01 * g0_sum)
-                             | (level_weight >= 1024.0 * (LEVEL_WINDOW + 2.0)), 0))
-            level_exact(&ret[PAST + k - LEVEL_WINDOW + 1]);
-        level_g0[k] = g0_sum;
-        level_g1[k] = g1_sum;
+        double in = mid[PAST + k] - anchor, out = mid[PAST + k - WINDOW] - anchor;
+        z_gap[k] = in - out;
+        z_m2[k] = in * in - out * out;
+    }
+    for (int k = from; k < n; k++) {
+        e += ofi_gain[k];
+        e2 += ofi_gain2[k];
+        z += z_gap[k];
+        zz += z_m2[k];
+        g0 += level_gain0[k];
+        g1 += level_gain1[k];
+        ofi_total[k] = e;
+        ofi_squares[k] = e2;
+        z_mean[k] = z;
+        z_m2[k] = zz;
+        level_g0[k] = g0;
+        level_g1[k] = g1;
+    }
+    int fine = close_enough(ofi_squares + from, n - from, 1.0) && close_enough(level_g0 + from, n - from, 0.01);
+    uint64_t worst = 0;
+    for (int k = from; k < n; k++) {
+        double squares = z_m2[k], mean = z_mean[k] * (1.0 / WINDOW), m2 = squares - z_mean[k] * mean;
+        worst |= lt_bits(TOL * m2 - 1.5 * (BLOCK + 1) * EPS * squares);
+        z_gap[k] = mid[PAST + k] - anchor - mean;
+        z_mean[k] = anchor + mean;
+        z_m2[k] = m2;
+    }
+    if ((fine && !(worst >> 63)) || n - from <= 1) return;
+    roll(from, (from + n) / 2);
+    roll((from + n) / 2, n);
+}
+
+/* The first block, where windows fill: every one on its own. */
+static void roll_first(int n)
+{
+    for (int k = 0; k < n; k++) {
+        if (k >= WINDOW) moments_exact(&flow_e[PAST + k - WINDOW + 1], 0.0, &ofi_total[k], &ofi_squares[k]);
+        if (k >= LEVEL_WINDOW) level_exact(&ret[PAST + k - LEVEL_WINDOW + 1], &level_g0[k], &level_g1[k]);
+        if (k < WINDOW - 1) continue;
+        double total, squares, x = mid[PAST + k];
+        moments_exact(&mid[PAST + k - WINDOW + 1], x, &total, &squares);
+        z_gap[k] = -total * (1.0 / WINDOW);
+        z_mean[k] = x - z_gap[k];
+        z_m2[k] = squares - total * total * (1.0 / WINDOW);
     }
 }
 
@@ -484,11 +489,11 @@ STAGE filter(int n)
     for (int k = 0; k < n; k++) {
         double r = ret[PAST + k], x = mid[PAST + k];
         /* 201 */
-        double before = p + level_q[k], f = before + level_r[k], inverse = 1.0 / f, nu = residual + r;
+        double noise = level_r[k], f = p + (level_q[k] + noise), inverse = 1.0 / f, nu = residual + r;
         innovation[k] = nu;
         level_f[k] = f;
-        residual = nu * (level_r[k] * inverse);
-        p = before * inverse * level_r[k];
+        residual = nu * (noise * inverse);
+        p = (p + level_q[k]) * noise * inverse;
         /* 41 */
         double e = r - a;
         a += gain * e;
@@ -849,10 +854,20 @@ static struct {
     row a, b, joint[8], cross[8], square[8];
     double p[8], log_odds[8], z[8], phi[8], r[8][8];
     int sound;
-    uint32_t generation, set_seen[SETS], factor_seen[SETS], code_seen[CODES], chance_seen[CODES];
-    double factor[SETS][8], forward[SETS], weight[SETS][8], logit[CODES], chance[CODES];
+    uint32_t generation, code_seen[CODES], chance_seen[CODES];
+    double logit[CODES], chance[CODES];
     int8_t direction[CODES];
 } jury;
+
+/* A set of voters; its Cholesky factor is the one of the set without its last voter, and one row more. */
+static struct set {
+    double row[8], forward;              /* row[i] right of the diagonal; the diagonal is kept inverted */
+    double tested[8];                    /* the same for the correlations less 0.01 on the diagonal */
+    double inverse, tested_inverse, weight[8];
+    uint32_t factored, weighed;          /* the generation in which it was */
+    int sound, n;
+    uint8_t who[8], prefix[8];           /* the voters in order, and the set up to each of them */
+} sets[SETS];
 static int8_t vote_of[CODES][8];
 static uint8_t set_of[CODES];
 static row cast_of[CODES];                             /* the votes as numbers */
@@ -876,8 +891,6 @@ static void jury_score(int c, int truth)
     const mask voted = s != zero, right = s == all(truth);
     const lanes hit = choose(right, one, zero), a = jury.a.v, b = jury.b.v;
     row d = {.v = hit - a / (a + b)};
-    lanes own = d.v * d.v;
-    (void)own;
     for (unsigned who = set_of[c]; who; who &= who - 1) {
         int i = __builtin_ctz(who);
         lanes di = all(d.at[i]);
@@ -930,75 +943,109 @@ static void jury_refresh(void)
     jury.sound = factors(m, VOTERS);
 }
 
-/* One row of the set's Cholesky factor; the rows above it are the factor of the set without its last voter. */
-static void extend(unsigned set)
+/* The last row of the set's factor, and whether every eigenvalue exceeds 0.01: a factor of the rest exists. */
+static void extend(struct set *t)
 {
-    unsigned last = 31 - (unsigned)__builtin_clz(set), before = set & ~(1u << last), prefix = 0;
-    double *f = jury.factor[set], y = jury.z[last];
-    int k = 0;
-    if (before && jury.factor_seen[before] != jury.generation) extend(before);
-    for (unsigned who = before; who; who &= who - 1, k++) {
-        int i = __builtin_ctz(who);
-        prefix |= 1u << i;
-        double sum = jury.r[last][i];
-        for (int l = 0; l < k; l++) sum -= f[l] * jury.factor[prefix][l];
-        f[k] = sum / jury.factor[prefix][k];
-        y -= f[k] * jury.forward[prefix];
+    const int last = t->who[t->n - 1], n = t->n - 1;
+    double y = jury.z[last], pivot = 1.0, tested = 1.0 - 0.01;
+    t->sound = 1;
+    if (n > 0) {
+        struct set *before = &sets[t->prefix[n - 1]];
+        if (before->factored != jury.generation) extend(before);
+        t->sound = before->sound;
     }
-    double sum = 1.0;
-    for (int l = 0; l < k; l++) sum -= f[l] * f[l];
-    f[k] = sqrt(sum);
-    jury.forward[set] = y / f[k];
-    jury.factor_seen[set] = jury.generation;
+    for (int k = 0; k < n; k++) {
+        const struct set *p = &sets[t->prefix[k]];
+        double sum = jury.r[last][t->who[k]];
+        for (int l = 0; l < k; l++) sum -= t->row[l] * p->row[l];
+        t->row[k] = sum *= p->inverse;
+        y -= sum * p->forward;
+        pivot -= sum * sum;
+    }
+    t->inverse = 1.0 / sqrt(pivot);
+    t->forward = y * t->inverse;
+    t->factored = jury.generation;
+    if (jury.sound || !t->sound) return;
+    for (int k = 0; k < n; k++) {
+        const struct set *p = &sets[t->prefix[k]];
+        double sum = jury.r[last][t->who[k]];
+        for (int l = 0; l < k; l++) sum -= t->tested[l] * p->tested[l];
+        t->tested[k] = sum *= p->tested_inverse;
+        tested -= sum * sum;
+    }
+    t->sound = tested > 0.0;
+    t->tested_inverse = 1.0 / sqrt(tested);
 }
 
-/* Smallest eigenvalue by cyclic Jacobi rotations (Jacobi 1846); destroys m. */
+/* Householder reduction of a symmetric matrix: diagonal d, squares of the off-diagonal e2[1..n-1]; destroys m. */
+static void tridiagonal(double m[8][8], int n, double *d, double *e2)
+{
+    for (int k = 0; k < n - 2; k++) {
+        double v[8] = {0}, w[8] = {0}, norm2 = 0.0, vw = 0.0;
+        for (int i = k + 1; i < n; i++) norm2 += m[i][k] * m[i][k];
+        e2[k + 1] = norm2;
+        if (norm2 == 0.0) continue;
+        double alpha = m[k + 1][k] > 0.0 ? -sqrt(norm2) : sqrt(norm2), h = norm2 - alpha * m[k + 1][k], ih = 1.0 / h;
+        for (int i = k + 1; i < n; i++) v[i] = m[i][k];
+        v[k + 1] -= alpha;
+        for (int i = k + 1; i < n; i++) {
+            double sum = 0.0;
+            for (int l = k + 1; l < n; l++) sum += m[i][l] * v[l];
+            w[i] = sum * ih;
+            vw += w[i] * v[i];
+        }
+        for (int i = k + 1; i < n; i++) w[i] -= 0.5 * vw * ih * v[i];
+        for (int i = k + 1; i < n; i++)
+            for (int l = k + 1; l < n; l++) m[i][l] -= v[i] * w[l] + w[i] * v[l];
+    }
+    for (int i = 0; i < n; i++) d[i] = m[i][i];
+    if (n > 1) e2[n - 1] = m[n - 1][n - 2] * m[n - 1][n - 2];
+}
+
+/* Smallest eigenvalue: Laguerre's iteration on the characteristic polynomial, from below, where it is monotone and
+ * cubic (Parlett 1998, The Symmetric Eigenvalue Problem, 3.3). */
 static double least_eigenvalue(double m[8][8], int n)
 {
-    for (int sweep = 0; sweep < 30; sweep++) {
-        double off = 0.0;
-        for (int i = 0; i < n; i++)
-            for (int k = 0; k < i; k++) off += m[i][k] * m[i][k];
-        if (off < 1e-30) break;
-        for (int i = 0; i < n; i++)
-            for (int k = 0; k < i; k++) {
-                if (m[i][k] == 0.0) continue;
-                double theta = (m[i][i] - m[k][k]) / (2.0 * m[i][k]);
-                double t = (theta >= 0.0 ? 1.0 : -1.0) / (fabs(theta) + sqrt(theta * theta + 1.0));
-                double c = 1.0 / sqrt(t * t + 1.0), s = t * c;
-                for (int l = 0; l < n; l++) {
-                    double x = m[l][k], y = m[l][i];
-                    m[l][k] = c * x - s * y;
-                    m[l][i] = s * x + c * y;
-                }
-                for (int l = 0; l < n; l++) {
-                    double x = m[k][l], y = m[i][l];
-                    m[k][l] = c * x - s * y;
-                    m[i][l] = s * x + c * y;
-                }
-            }
+    double d[8], e2[8] = {0}, x = INFINITY, reach[9] = {0};
+    tridiagonal(m, n, d, e2);
+    for (int i = 1; i < n; i++) reach[i] = sqrt(e2[i]);
+    for (int i = 0; i < n; i++) {
+        double low = d[i] - reach[i] - reach[i + 1];
+        x = low < x ? low : x;
     }
-    double least = m[0][0];
-    for (int i = 1; i < n; i++) least = m[i][i] < least ? m[i][i] : least;
-    return least;
+    for (int round = 0; round < 50; round++) {
+        /* pivots q of the shifted matrix, and the sums of 1/(eigenvalue - x) and of its square from their derivatives */
+        double q = 1.0, dq = 0.0, ddq = 0.0, s1 = 0.0, s2 = 0.0;
+        for (int i = 0; i < n; i++) {
+            double inverse = 1.0 / q, t = e2[i] * inverse, u = dq * inverse;
+            double next = d[i] - x - t, dn = -1.0 + t * u, ddn = t * (ddq * inverse - 2.0 * u * u);
+            q = next, dq = dn, ddq = ddn;
+            if (!(q > 0.0)) return x;
+            inverse = 1.0 / q;
+            s1 -= dq * inverse;
+            s2 -= ddq * inverse - dq * inverse * dq * inverse;
+        }
+        double root = (n - 1.0) * (n * s2 - s1 * s1), step = n / (s1 + sqrt(root > 0.0 ? root : 0.0));
+        if (!(x + step > x)) return x;
+        x += step;
+    }
+    return x;
 }
 
 /* A set whose correlations are too close to singular is shrunk to the identity first, and shares no factor. */
-static int solve_shrunk(const int *who, int n, double *x)
+static void solve_shrunk(const struct set *t, double *x)
 {
+    const int n = t->n;
     double r[8][8], m[8][8];
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < n; k++) r[i][k] = m[i][k] = jury.r[who[i]][who[k]];
-    for (int i = 0; i < n; i++) m[i][i] -= 0.01;
-    if (factors(m, n)) return 0;
-    memcpy(m, r, sizeof m);
-    double least = least_eigenvalue(m, n), lift = 0.01 - least;
-    if (!(least < 0.01)) return 0;
+        for (int k = 0; k < n; k++) r[i][k] = m[i][k] = jury.r[t->who[i]][t->who[k]];
+    double lift = 0.01 - least_eigenvalue(m, n);
+    lift = lift > 0.0 ? lift : 0.0;
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < n; k++) r[i][k] = (r[i][k] + (i == k ? lift : 0.0)) / (1.0 + lift);
+        for (int k = 0; k < n; k++) r[i][k] = i == k ? 1.0 : r[i][k] / (1.0 + lift);
     factors(r, n);
     for (int i = 0; i < n; i++) {
-        x[i] = jury.z[who[i]];
+        x[i] = jury.z[t->who[i]];
         for (int k = 0; k < i; k++) x[i] -= r[i][k] * x[k];
         x[i] /= r[i][i];
     }
@@ -1006,48 +1053,37 @@ static int solve_shrunk(const int *who, int n, double *x)
         for (int k = i + 1; k < n; k++) x[i] -= r[k][i] * x[k];
         x[i] /= r[i][i];
     }
-    return 1;
 }
 
-static void weigh(unsigned set)
+static void weigh(struct set *t)
 {
     double x[8];
-    unsigned prefix[8], p = 0;
-    int who[8], n = 0;
-    jury.set_seen[set] = jury.generation;
-    for (unsigned s = set; s; s &= s - 1) {
-        who[n] = __builtin_ctz(s);
-        p |= 1u << who[n];
-        prefix[n++] = p;
-    }
-    if (n == 0) return;
-    if (jury.sound || !solve_shrunk(who, n, x)) {
-        if (jury.factor_seen[set] != jury.generation) extend(set);
-        for (int i = n - 1; i >= 0; i--) {
-            x[i] = jury.forward[prefix[i]];
-            for (int k = i + 1; k < n; k++) x[i] -= jury.factor[prefix[k]][i] * x[k];
-            x[i] /= jury.factor[prefix[i]][i];
+    t->weighed = jury.generation;
+    if (t->n == 0) return;
+    if (t->factored != jury.generation) extend(t);
+    if (t->sound) {
+        for (int i = t->n - 1; i >= 0; i--) {
+            x[i] = sets[t->prefix[i]].forward;
+            for (int k = i + 1; k < t->n; k++) x[i] -= sets[t->prefix[k]].row[i] * x[k];
+            x[i] *= sets[t->prefix[i]].inverse;
         }
+    } else {
+        solve_shrunk(t, x);
     }
-    for (int i = 0; i < n; i++) {
-        double own = jury.log_odds[who[i]], w = jury.phi[who[i]] * x[i];
-        if (w * own < 0.0) w = 0.0;
-        else if (fabs(w) > 2.0 * fabs(own)) w = 2.0 * own;
-        jury.weight[set][who[i]] = w;
+    for (int i = 0; i < t->n; i++) {
+        double own = jury.log_odds[t->who[i]], w = jury.phi[t->who[i]] * x[i], cap = 2.0 * own;
+        t->weight[i] = w * own < 0.0 ? 0.0 : fabs(w) > fabs(cap) ? cap : w;
     }
 }
 
 static __attribute__((noinline)) void decide(int c)
 {
-    unsigned set = set_of[c];
+    struct set *t = &sets[set_of[c]];
     double logit = 0.0;
     int direction = 0;
-    if (jury.set_seen[set] != jury.generation) weigh(set);
-    for (unsigned s = set; s; s &= s - 1) {
-        int i = __builtin_ctz(s);
-        logit += jury.weight[set][i] * vote_of[c][i];
-    }
-    if (__builtin_popcount(set) >= LIMIT_K_MIN) {
+    if (t->weighed != jury.generation) weigh(t);
+    for (int i = 0; i < t->n; i++) logit += t->weight[i] * vote_of[c][t->who[i]];
+    if (t->n >= LIMIT_K_MIN) {
         /* the exponential only where it could decide */
         if (fabs(fabs(logit) - sure) > 1e-9) {
             direction = (logit > sure) - (logit < -sure);
@@ -1069,6 +1105,12 @@ static void open_vote(void)
             cast_of[c].at[i] = vote_of[c][i];
             set_of[c] |= (uint8_t)((vote_of[c][i] != 0) << i);
         }
+    for (int s = 0; s < SETS; s++)
+        for (int i = 0; i < VOTERS; i++)
+            if (s >> i & 1) {
+                sets[s].who[sets[s].n] = (uint8_t)i;
+                sets[s].prefix[sets[s].n++] = (uint8_t)(s & ((2 << i) - 1));
+            }
     jury.a.v = jury.b.v = all(10.0);
     sure = lt_log(LIMIT_P_MIN / (1.0 - LIMIT_P_MIN));
     jury_refresh();
@@ -1120,47 +1162,57 @@ static __attribute__((noinline)) int vote(int from, int n)
 /* SHA-256 (FIPS 180-4) */
 
 static struct { uint32_t h[8]; uint64_t length; uint8_t tail[64]; } sha;
+static uint32_t sha_key[64];
+
+#define TURN(x, n) ((x) >> (n) | (x) << (32 - (n)))
+#define ROUND(a, b, c, d, e, f, g, h, i) do { \
+    h += (TURN(e, 6) ^ TURN(e, 11) ^ TURN(e, 25)) + ((e & f) ^ (~e & g)) + sha_key[i] + w[i]; \
+    d += h; \
+    h += (TURN(a, 2) ^ TURN(a, 13) ^ TURN(a, 22)) + ((a & b) ^ (a & c) ^ (b & c)); } while (0)
 
 static void sha_block(const uint8_t *p)
 {
-    static uint32_t key[64];
-    uint32_t w[64], s[8];
-    if (key[0] == 0)
-        for (int n = 2, i = 0; i < 64; n++) {
-            int prime = 1;
-            for (int d = 2; d * d <= n; d++) prime &= n % d != 0;
-            if (prime) key[i++] = (uint32_t)(int64_t)floorl(ldexpl(cbrtl(n) - floorl(cbrtl(n)), 32));
-        }
+    uint32_t w[64], a = sha.h[0], b = sha.h[1], c = sha.h[2], d = sha.h[3];
+    uint32_t e = sha.h[4], f = sha.h[5], g = sha.h[6], h = sha.h[7];
     for (int i = 0; i < 16; i++)
         w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
-#define TURN(x, n) ((x) >> (n) | (x) << (32 - (n)))
     for (int i = 16; i < 64; i++)
         w[i] = w[i - 16] + (TURN(w[i - 15], 7) ^ TURN(w[i - 15], 18) ^ w[i - 15] >> 3) + w[i - 7]
              + (TURN(w[i - 2], 17) ^ TURN(w[i - 2], 19) ^ w[i - 2] >> 10);
-    memcpy(s, sha.h, sizeof s);
-    for (int i = 0; i < 64; i++) {
-        uint32_t a = s[0], e = s[4];
-        uint32_t x = s[7] + (TURN(e, 6) ^ TURN(e, 11) ^ TURN(e, 25)) + ((e & s[5]) ^ (~e & s[6])) + key[i] + w[i];
-        uint32_t y = (TURN(a, 2) ^ TURN(a, 13) ^ TURN(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof *s);
-        s[4] += x;
-        s[0] = x + y;
+    for (int i = 0; i < 64; i += 8) {
+        ROUND(a, b, c, d, e, f, g, h, i);
+        ROUND(h, a, b, c, d, e, f, g, i + 1);
+        ROUND(g, h, a, b, c, d, e, f, i + 2);
+        ROUND(f, g, h, a, b, c, d, e, i + 3);
+        ROUND(e, f, g, h, a, b, c, d, i + 4);
+        ROUND(d, e, f, g, h, a, b, c, i + 5);
+        ROUND(c, d, e, f, g, h, a, b, i + 6);
+        ROUND(b, c, d, e, f, g, h, a, i + 7);
     }
-    for (int i = 0; i < 8; i++) sha.h[i] += s[i];
+    sha.h[0] += a, sha.h[1] += b, sha.h[2] += c, sha.h[3] += d;
+    sha.h[4] += e, sha.h[5] += f, sha.h[6] += g, sha.h[7] += h;
 }
 
+/* The constants are the first 32 bits of the fractions of roots of primes. */
 static void sha_open(void)
 {
-    static const int prime[8] = {2, 3, 5, 7, 11, 13, 17, 19};
-    for (int i = 0; i < 8; i++) sha.h[i] = (uint32_t)(int64_t)ldexp(sqrt(prime[i]) - floor(sqrt(prime[i])), 32);
+    for (int n = 2, i = 0; i < 64; n++) {
+        int prime = 1;
+        for (int d = 2; d * d <= n; d++) prime &= n % d != 0;
+        if (!prime) continue;
+        if (i < 8) sha.h[i] = (uint32_t)(int64_t)ldexp(sqrt(n) - floor(sqrt(n)), 32);
+        sha_key[i++] = (uint32_t)(int64_t)floorl(ldexpl(cbrtl(n) - floorl(cbrtl(n)), 32));
+    }
 }
 
 static void sha_update(const void *data, size_t n)
 {
     const uint8_t *p = data;
-    for (size_t i = 0; i < n; i++) {
-        sha.tail[sha.length++ & 63] = p[i];
-        if ((sha.length & 63) == 0) sha_block(sha.tail);
+    while (n > 0) {
+        size_t at = sha.length & 63, part = n < 64 - at ? n : 64 - at;
+        memcpy(sha.tail + at, p, part);
+        sha.length += part, p += part, n -= part;
+        if (at + part == 64) sha_block(sha.tail);
     }
 }
 
@@ -1398,22 +1450,7 @@ static __attribute__((noinline)) void trade(int k, int n)
 
 static void first_block(int n)
 {
-    if (n > WINDOW) {
-        ofi_exact(&flow_e[PAST + 1]);
-        ofi_total[WINDOW] = ofi_sum, ofi_squares[WINDOW] = ofi_sum2;
-    }
-    if (n >= WINDOW) {
-        int k = WINDOW - 1;
-        z_exact(&mid[PAST]);
-        z_gap[k] = mid[PAST + k] - z_anchor - z_avg, z_mean[k] = z_anchor + z_avg, z_m2[k] = z_sum2;
-    }
-    if (n > LEVEL_WINDOW) {
-        level_exact(&ret[PAST + 1]);
-        level_g0[LEVEL_WINDOW] = g0_sum, level_g1[LEVEL_WINDOW] = g1_sum;
-    }
-    roll_flow(WINDOW + 1, n);
-    roll_mid(WINDOW, n);
-    roll_level(LEVEL_WINDOW + 1, n);
+    roll_first(n);
     level_noise(n);
     filter_first(n);
     if (n == BLOCK && (d_p != d_gain || d_p + 0.001 + 1.0 != d_f)) {
@@ -1449,12 +1486,34 @@ static void keep_past(int n)
     dev_low[0] = dev_low[samples];
 }
 
-#ifdef LIMIT_STAGES                      /* cycles of the time stamp counter by stage, on stderr */
+#ifdef LIMIT_STAGES                      /* median cycles of the time stamp counter a tick, by stage, on stderr */
 #include <x86intrin.h>
-static uint64_t stage_cycles[20];
+static uint32_t stage_cycles[20][1 << 16];
 static const char *stage_name[20];
 #define DO(i, call) \
-    do { uint64_t t = __rdtsc(); call; stage_cycles[i] += __rdtsc() - t; stage_name[i] = #call; } while (0)
+    do { \
+        uint64_t t = __rdtsc(); \
+        call; \
+        stage_cycles[i][(ticks_done / BLOCK) & 65535] += (uint32_t)(__rdtsc() - t); \
+        stage_name[i] = #call; \
+    } while (0)
+
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_stages(void)
+{
+    size_t blocks = (size_t)(ticks_done / BLOCK < 65536 ? ticks_done / BLOCK : 65536);
+    for (int i = 0; i < 20; i++) {
+        if (!stage_name[i] || blocks == 0) continue;
+        qsort(stage_cycles[i], blocks, sizeof(uint32_t), ascending);
+        fprintf(stderr, "%6.2f %s\n", (double)stage_cycles[i][blocks / 2] / BLOCK, stage_name[i]);
+    }
+}
+
 #else
 #define DO(i, call) call
 #endif
@@ -1472,9 +1531,7 @@ static void take(int n)
     if (ticks_done == 0) {
         first_block(n);
     } else {
-        DO(7, roll_flow(0, n));
-        DO(8, roll_mid(0, n));
-        DO(9, roll_level(0, n));
+        DO(7, roll(0, n));
         DO(10, level_noise(n));
         DO(11, filter(n));
     }
@@ -1547,8 +1604,7 @@ int main(int argc, char **argv)
     if (fill_file) fclose(fill_file);
     print((double)(ended.tv_sec - begun.tv_sec) + 1e-9 * (double)(ended.tv_nsec - begun.tv_nsec), hex);
 #ifdef LIMIT_STAGES
-    for (int i = 0; i < 20; i++)
-        if (stage_name[i]) fprintf(stderr, "%6.2f %s\n", (double)stage_cycles[i] / (double)ticks, stage_name[i]);
+    print_stages();
 #endif
     return 0;
 }
