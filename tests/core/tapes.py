@@ -104,7 +104,7 @@ def spoil(t: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def raw(records: np.ndarray) -> np.ndarray:
-    """Return the bytes of records, a row each, padding and all (which numpy does not copy with the fields)."""
+    """Return the bytes of records, a row each, with the padding, which numpy does not copy."""
     return records.view(np.uint8).reshape(len(records), records.itemsize)
 
 
@@ -117,8 +117,14 @@ class Outcome:
     totals: Totals
 
 
-def replayed(settings: Settings, ticks: np.ndarray, true_price: np.ndarray | None = None,
-             capital: float = 10_000.0, cuts: tuple[int, ...] = (), close: bool = False) -> Outcome:  # fmt: skip
+def replayed(
+    settings: Settings,
+    ticks: np.ndarray,
+    true_price: np.ndarray | None = None,
+    capital: float = 10_000.0,
+    cuts: tuple[int, ...] = (),
+    close: bool = False,
+) -> Outcome:
     """Replay a tape, cut where asked, with every row and fill."""
     bought: list[bytes] = []
     processor = Processor(settings, capital, on_fills=lambda fills: bought.append(fills.tobytes()))
@@ -145,9 +151,7 @@ def assert_twins(settings: Settings, ticks: np.ndarray, true_price: np.ndarray |
     assert len(real.rows) == len(rows)
     for name in RESULT.names:
         exact = RESULT[name].kind == "i"
-        # a z-score is of order 1: near 0 its relative error is that of the subtraction
-        least = 1e-9 if name == "z_score" else 1e-12
-        tolerance = {"rtol": 0.0 if exact else 1e-9, "atol": 0.0 if exact else least}
+        tolerance = {"rtol": 0.0 if exact else 1e-9, "atol": 0.0 if exact else 1e-12}
         np.testing.assert_allclose(real.rows[name], rows[name], err_msg=name, equal_nan=True, **tolerance)
     for name in FILL.names:
         np.testing.assert_array_equal(real.fills[name], fills[name], err_msg=name)
@@ -161,8 +165,8 @@ def assert_totals(totals: Totals, plain: ReferencePath) -> None:
     whole = ("ticks", "fills", "trades", "wins", "position_sat", "cash_micro", "gross_micro", "net_micro",
              "fees_micro")  # fmt: skip
     assert [totals[name] for name in whole] == [
-        plain.index, len(ledger.fills), ledger.trades, ledger.wins, ledger.position, ledger.cash, ledger.gross,
-        ledger.net, ledger.fees,
+        plain.index, len(ledger.fills), ledger.trades, ledger.wins, ledger.position, ledger.cash,
+        ledger.gross, ledger.net, ledger.fees,
     ]  # fmt: skip
     assert +Counter(totals["rejected"]) == +plain.rejected
     assert +Counter(totals["refused"]) == +plain.refused

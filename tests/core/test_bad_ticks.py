@@ -99,8 +99,9 @@ def test_first_ticks() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("bid_size", NAN), ("ask_size", NAN), ("bid_size", 0.0), ("ask_size", 1e15), ("volume", 0.0), ("volume", 1e15),
-     ("side", -128), ("side", 127), ("flags", 0), ("flags", 255), ("flags", 6), ("price", 1e-12), ("price", 1e15)],
+    [("bid_size", NAN), ("ask_size", NAN), ("bid_size", 0.0), ("ask_size", 1e15), ("volume", 0.0),
+     ("volume", 1e15), ("side", -128), ("side", 127), ("flags", 0), ("flags", 255), ("flags", 6),
+     ("price", 1e-12), ("price", 1e15)],
 )  # fmt: skip
 def test_odd_ticks_are_good(name: str, value: float) -> None:
     ticks = gbm(24, 600)
@@ -143,7 +144,7 @@ def test_strict_on_tick() -> None:
     strict, lax = Processor(BUSY, 100.0, strict=True), Processor(BUSY, 100.0)
     assert lax.on_tick(5, NAN, 1.0, 2.0, 1.0, 1.0) == 0
     assert lax.totals()["rejected"]["price"] == 1
-    with pytest.raises(BadTick, match="price, bid and ask must be"):
+    with pytest.raises(BadTick, match="price, bid and ask must"):
         strict.on_tick(5, NAN, 1.0, 2.0, 1.0, 1.0)
     assert strict.totals() == lax.totals()
     assert issubclass(BadTick, LivetradingError)
@@ -209,7 +210,7 @@ def test_bad_arguments(rows: object, every: int, truth: object, error: type[Exce
 
 @pytest.mark.parametrize("capital", [0.0, -1.0, NAN, INF, 0.009, 1.1e12])
 def test_bad_capital(capital: float) -> None:
-    with pytest.raises(ValueError, match="capital must be from 0.01"):
+    with pytest.raises(ValueError, match=r"capital must be from 0\.01"):
         Processor(BUSY, capital)
 
 

@@ -53,7 +53,7 @@ def golden_run(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", SPREAD)
 def test_golden(name: str) -> None:
-    """To renew after a change that is meant to change results: python tests/core/test_determinism.py"""
+    """Where results were meant to change, renew it: run this file with python, PYTHONPATH=tests/core."""
     assert golden_run(name) == json.loads(GOLDEN.read_text(encoding="utf-8"))[name]
 
 

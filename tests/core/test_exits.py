@@ -195,7 +195,7 @@ def test_of_several_the_most_adverse_is_named(without: tuple[str, ...], last: fl
 
 @pytest.mark.parametrize("latency_ms", [1, 99, 100, 101, 250])
 def test_latency_fills_at_the_quote_of_arrival(latency_ms: int) -> None:
-    """Ticks every 100 ms: an order is filled at the last quote not after its arrival, at the time of arrival."""
+    """Ticks every 100 ms: an order is filled when it arrives, at the last quote not after that."""
     quotes = [(9990.0 + k, 9992.0 + k) for k in range(12)]
     settings = part(rules(hold_ticks=2), "broker", latency_us=latency_ms * 1000.0)
     out = obeyed(settings, tape(quotes), [1] + [0] * 11)

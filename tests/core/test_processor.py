@@ -1,7 +1,10 @@
 """The compiled path against a plain one, tick for tick and fill for fill."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,3 +145,67 @@ def test_on_tick_is_replay(tape: Callable[[], np.ndarray]) -> None:
 def test_nothing() -> None:
     out = assert_twins(BUSY, np.zeros(0, TICK))
     assert out.totals["ticks"] == 0
+
+
+INTERRUPTED = """
+import os, signal, threading
+from livetrading.core.processor import Processor
+from tapes import chaos_market
+from test_processor import BUSY
+
+fills = 0
+def count(batch):
+    global fills
+    fills += len(batch)
+    if fills == len(batch):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+def settled(processor):
+    processor.close()
+    totals = processor.totals()
+    assert totals["position_sat"] == 0 and totals["fills"] > 0
+    assert totals["cash_micro"] == 10**10 + totals["net_micro"]
+    return totals
+
+market = chaos_market(1, 30_000_000)
+processor = Processor(BUSY, 10_000.0, market, on_fills=count)
+try:
+    processor.run(30_000_000)
+except KeyboardInterrupt:
+    ticks = processor.totals()["ticks"]
+else:
+    raise SystemExit("not interrupted")
+assert 0 < ticks == market.index < 30_000_000
+assert processor.totals()["fills"] == fills
+processor.run(10_000)
+whole = Processor(BUSY, 10_000.0, chaos_market(1, ticks + 10_000))
+whole.run(ticks + 10_000)
+assert settled(processor) == settled(whole)
+print("consistent")
+"""
+
+
+def test_ctrl_c() -> None:
+    """KeyboardInterrupt comes out of run at the border of a block; the run goes on as if there were none."""
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout, run.stderr) == ("consistent\n", "")
+
+
+def test_an_error_of_on_fills_comes_out_and_leaves_the_processor_usable() -> None:
+    def refuse(_: object) -> None:
+        raise LookupError("no room")
+
+    ticks, true_price = chaos(1, 20_000, spread_bps=0.3)
+    processor = Processor(BUSY, 10_000.0, on_fills=refuse)
+    with pytest.raises(LookupError, match="no room"):
+        processor.replay(ticks, true_price=true_price)
+    totals = processor.totals()
+    assert totals["fills"] > 0
+    assert processor.on_tick(*ticks[-1].tolist()) in (-1, 0, 1)
+    assert processor.totals()["ticks"] == totals["ticks"] + 1
