@@ -33,7 +33,6 @@ static void agrees_with_two_passes(uint64_t window, int ticks)
     memset(&s, 0, sizeof s);
     lt_ring_init(&s.ring, slot, capacity);
     s.window = window;
-    s.terms = (double)window;
     s.inverse = 1.0 / (double)window;
     for (int t = 0; t < ticks; t++) {
         p = next(p);
@@ -59,15 +58,20 @@ static void agrees_with_two_passes(uint64_t window, int ticks)
 
 static void the_guard_fires_in_time(void)
 {
-    lt_guard g = {0.0, 0.0};
+    lt_squares s = {100.0, 100.0};
     int k = 0;
-    while (!lt_guard_update(&g, 100.0, 1.0, 100.0)) k++;
-    assert(k == 1023);
-    g = (lt_guard){0.0, 0.0};
-    assert(!lt_guard_update(&g, 100.0, 1.0, 1.0));
+    while (!lt_squares_loose(&s, s.value)) {
+        lt_squares_slide(&s, 1.0, 1.0);
+        k++;
+    }
+    /* reach 100 (k + 1) passes 100 LT_TOL / (2 LT_EPS) */
+    assert(k == 225179);
+    s = (lt_squares){1.0, 1.0};
+    lt_squares_slide(&s, 1e12, 1.0);
+    assert(!lt_squares_loose(&s, s.value));
     /* a value so large that its rounding alone is beyond the tolerance of what is left */
-    assert(lt_guard_update(&g, 100.0, 1e12, 1.0));
-    assert(lt_guard_update(&g, 100.0, 0.0, 1.0));
+    lt_squares_slide(&s, 1.0, 1e12);
+    assert(lt_squares_loose(&s, s.value));
 }
 
 int main(void)

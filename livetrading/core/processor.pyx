@@ -28,8 +28,8 @@ from livetrading.core.signals cimport (
     trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_open, z_signal, z_value,
 )
 from livetrading.core.sizing cimport (
-    barrier_probability, calibration_bin, calibration_t, drawdown_brake, kelly_fraction, realised_open,
-    realised_push, realised_t,
+    calibration_bin, calibration_t, drawdown_brake, first_at_gain, kelly_fraction, realised_open, realised_push,
+    realised_t,
 )
 from livetrading.core.variates cimport lt_exp, lt_log, lt_log_return_block
 from livetrading.core.vote cimport jury_open, jury_refresh, jury_score, jury_t, jury_vote
@@ -320,7 +320,7 @@ cdef int size_kelly(engine_t *e, const lt_tick *t) noexcept nogil:
     if e.calibrate and e.calibration.seen[e.bin] >= 50:
         p = (1.0 + <double> e.calibration.won[e.bin]) / (2.0 + <double> e.calibration.seen[e.bin])
     else:
-        p = barrier_probability(e.take_profit, e.stop, logit)
+        p = first_at_gain(e.take_profit / e.stop, e.jury.code_against[e.code])
     e.fraction = e.kelly_scale * kelly_fraction(p, e.take_profit, e.stop, costs)
     if not e.fraction > 0.0:
         return R_NO_EDGE

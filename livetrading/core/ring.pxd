@@ -18,14 +18,15 @@ cdef extern from "lt_ring.h" nogil:
 cdef extern from "lt_rolling.h" nogil:
     const double LT_EPS
     const double LT_TOL
-    ctypedef struct lt_guard:
-        double updates, peak
+    ctypedef struct lt_squares:
+        double value, reach
     ctypedef struct lt_moments:
         lt_ring ring
         uint64_t window
-        double terms, inverse, anchor, mean, m2
-        lt_guard guard
-    bint lt_guard_update(lt_guard *g, double terms, double square, double scale) noexcept
+        double inverse, anchor, sum, mean, m2, updates
+        lt_squares squares
+    void lt_squares_slide(lt_squares *s, double enters, double leaves) noexcept
+    bint lt_squares_loose(const lt_squares *s, double scale) noexcept
     int lt_moments_push(lt_moments *s, double x) noexcept
 
 # Allocates the zeroed slots of a ring that holds n values; 0, or -1 where memory ran out.

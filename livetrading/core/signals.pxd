@@ -9,8 +9,8 @@ from libc.math cimport NAN, fabs, sqrt
 from libc.stdint cimport int64_t, uint64_t
 
 from livetrading.core.ring cimport (
-    LT_EPS, LT_OK, LT_TOL, LT_WARMUP, lt_guard, lt_guard_update, lt_moments, lt_moments_push, lt_ring, lt_ring_push,
-    lt_ring_window,
+    LT_EPS, LT_OK, LT_TOL, LT_WARMUP, lt_moments, lt_moments_push, lt_ring, lt_ring_push, lt_ring_window,
+    lt_squares, lt_squares_loose, lt_squares_slide,
 )
 
 
@@ -26,25 +26,23 @@ ctypedef struct ofi_t:
     uint64_t window
     bint quoted
     double bid, ask, bid_size, ask_size
-    double e, terms, total, squares
-    lt_guard guard
+    double e, total
+    lt_squares squares
 
 
 cdef inline void ofi_exact(ofi_t *s) noexcept nogil:
     cdef const double *e = lt_ring_window(&s.ring, s.window)
-    cdef double total = 0.0, squares = 0.0, peak = 0.0, square
+    cdef double total = 0.0, squares = 0.0
     cdef uint64_t i
     for i in range(s.window):
-        square = e[i] * e[i]
         total += e[i]
-        squares += square
-        peak = square if square > peak else peak
-    s.total, s.squares = total, squares
-    s.guard.updates, s.guard.peak = 0.0, peak
+        squares += e[i] * e[i]
+    s.total = total
+    s.squares.value = s.squares.reach = squares
 
 
 cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, double ask_size) noexcept nogil:
-    cdef double e, old, square
+    cdef double e, old
     cdef uint64_t n = s.ring.head
     if not s.quoted:
         s.quoted = True
@@ -62,10 +60,10 @@ cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, doub
         return LT_OK
     old = s.ring.slot[(n - s.window) & s.ring.mask]
     lt_ring_push(&s.ring, e)
-    square = e * e
     s.total += e - old
-    s.squares += square - old * old
-    if lt_guard_update(&s.guard, s.terms, square, s.squares):
+    lt_squares_slide(&s.squares, e * e, old * old)
+    # ten times tighter, so that the total is good to LT_TOL times the root of the squares as well
+    if lt_squares_loose(&s.squares, 0.1 * s.squares.value):
         ofi_exact(s)
     return LT_OK
 
@@ -75,11 +73,11 @@ cdef inline bint ofi_ready(const ofi_t *s) noexcept nogil:
 
 
 cdef inline int ofi_signal(const ofi_t *s, double level) noexcept nogil:
-    return (s.total * s.total > level * level * s.squares) * lt_side(s.total)
+    return (s.total * s.total > level * level * s.squares.value) * lt_side(s.total)
 
 
 cdef inline double ofi_z(const ofi_t *s) noexcept nogil:
-    return s.total / sqrt(s.squares) if s.squares > 0.0 else 0.0
+    return s.total / sqrt(s.squares.value) if s.squares.value > 0.0 else 0.0
 
 
 # 141 ZScoreSignal: lt_moments holds the window; the state machine is HYST of the catalogue
@@ -160,27 +158,25 @@ cdef inline double drift_z(const drift_t *s) noexcept nogil:
 ctypedef struct level_t:
     lt_ring ring
     uint64_t window
-    double terms, inverse, floor
-    double g0, g1               # n times the autocovariances
-    lt_guard guard
+    double inverse, floor
+    lt_squares g0               # n times the autocovariances
+    double g1
     double residual, p, q, r, f, gain, innovation
 
 
 cdef inline void level_exact(level_t *s) noexcept nogil:
     cdef const double *r = lt_ring_window(&s.ring, s.window)
-    cdef double g0 = r[0] * r[0], g1 = 0.0, peak = r[0] * r[0], square
+    cdef double g0 = r[0] * r[0], g1 = 0.0
     cdef uint64_t i
     for i in range(1, s.window):
-        square = r[i] * r[i]
-        g0 += square
+        g0 += r[i] * r[i]
         g1 += r[i] * r[i - 1]
-        peak = square if square > peak else peak
-    s.g0, s.g1 = g0, g1
-    s.guard.updates, s.guard.peak = 0.0, peak
+    s.g0.value = s.g0.reach = g0
+    s.g1 = g1
 
 
 cdef inline void level_noise(level_t *s) noexcept nogil:
-    cdef double g0 = s.g0 * s.inverse, g1 = s.g1 * s.inverse, low = s.floor * g0
+    cdef double g0 = s.g0.value * s.inverse, g1 = s.g1 * s.inverse, low = s.floor * g0
     s.r = -g1 if -g1 > low else low
     s.r = s.r if s.r < 0.5 * g0 else 0.5 * g0
     s.q = g0 - 2.0 * s.r
@@ -201,7 +197,7 @@ cdef inline void level_update(level_t *s, double r) noexcept nogil:
 
 cdef inline int level_push(level_t *s, double r) noexcept nogil:
     cdef uint64_t n = s.ring.head
-    cdef double old, second, last, square
+    cdef double old, second, last
     if n < s.window:
         lt_ring_push(&s.ring, r)
         if n + 1 < s.window:
@@ -216,13 +212,12 @@ cdef inline int level_push(level_t *s, double r) noexcept nogil:
     second = s.ring.slot[(n - s.window + 1) & s.ring.mask]
     last = s.ring.slot[(n - 1) & s.ring.mask]
     lt_ring_push(&s.ring, r)
-    square = r * r
-    s.g0 += square - old * old
+    lt_squares_slide(&s.g0, r * r, old * old)
     s.g1 += r * last - old * second
-    # R may be as small as floor * g0, so the bound on g1 is that much tighter
-    if lt_guard_update(&s.guard, s.terms, square, s.floor * s.g0):
+    # what bounds g0 bounds g1 too; R may be as small as floor * g0, so the bound is that much tighter
+    if lt_squares_loose(&s.g0, s.floor * s.g0.value):
         level_exact(s)
-    if not s.g0 * s.inverse > 1e-24:             # no return that is more than rounding
+    if not s.g0.value * s.inverse > 1e-24:             # no return that is more than rounding
         s.residual = s.p = s.q = s.r = 0.0
         s.innovation = s.f = s.gain = NAN
         return LT_OK

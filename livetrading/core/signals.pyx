@@ -19,14 +19,12 @@ cdef double LN2 = 0.693147180559945309417
 cdef int ofi_open(ofi_t *s, uint64_t window) noexcept nogil:
     memset(s, 0, sizeof(ofi_t))
     s.window = window
-    s.terms = <double> window
     return ring_open(&s.ring, window)
 
 
 cdef int z_open(lt_moments *s, uint64_t window) noexcept nogil:
     memset(s, 0, sizeof(lt_moments))
     s.window = window
-    s.terms = <double> window
     s.inverse = 1.0 / <double> window
     return ring_open(&s.ring, window)
 
@@ -40,7 +38,6 @@ cdef void drift_open(drift_t *s, double q, uint64_t min_obs) noexcept nogil:
 cdef int level_open(level_t *s, uint64_t window, double floor) noexcept nogil:
     memset(s, 0, sizeof(level_t))
     s.window = window
-    s.terms = <double> window
     s.inverse = 1.0 / <double> window
     s.floor = floor
     s.innovation = NAN

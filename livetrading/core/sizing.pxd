@@ -19,6 +19,11 @@ ctypedef struct calibration_t:
 
 cdef int realised_open(realised_t *s, uint64_t window, uint64_t n_min) noexcept nogil
 cdef void realised_push(realised_t *s, double trade_return) noexcept nogil
+cdef inline double first_at_gain(double ratio, double against) noexcept nogil:
+    """Probability of the gain first: its distance over the loss's, times the odds against the vote."""
+    return 1.0 / (1.0 + ratio * against)
+
+
 cpdef double barrier_probability(double take_profit, double stop, double logit) noexcept nogil
 cdef double kelly_fraction(double p, double take_profit, double stop, double costs) noexcept nogil
 cdef double drawdown_brake(double drawdown, double max_drawdown) noexcept nogil

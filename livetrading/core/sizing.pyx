@@ -5,7 +5,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from livetrading.core.ring cimport lt_ring, lt_ring_push, lt_ring_window, ring_close, ring_open
-from livetrading.core.variates cimport lt_exp, lt_log
+from livetrading.core.variates cimport lt_exp
 
 import numpy as np
 
@@ -49,8 +49,8 @@ cdef void realised_push(realised_t *s, double trade_return) noexcept nogil:
 cpdef double barrier_probability(double take_profit, double stop, double logit) noexcept nogil:
     """Probability that the take-profit is reached before the stop.
 
-    The odds of a driftless price, stop : take_profit, times the vote's: 1 / (1 + exp(-(ln(stop / take_profit)
-    + |logit|))).
+    The odds of a driftless price, stop : take_profit, times the vote's: 1 / (1 + take_profit / stop
+    exp(-|logit|)).
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ cpdef double barrier_probability(double take_profit, double stop, double logit) 
     """
     if not (take_profit > 0.0 and stop > 0.0):
         return NAN
-    return 1.0 / (1.0 + lt_exp(-(lt_log(stop / take_profit) + fabs(logit))))
+    return first_at_gain(take_profit / stop, lt_exp(-fabs(logit)))
 
 
 cdef double kelly_fraction(double p, double take_profit, double stop, double costs) noexcept nogil:

@@ -29,6 +29,7 @@ ctypedef struct jury_t:
     double weight[SETS_MAX][VOTERS_MAX]
     uint32_t code_seen[CODES_MAX]
     double code_logit[CODES_MAX]
+    double code_against[CODES_MAX]            # e^-|log-odds|: the odds against the side that the votes favour
     int8_t code_direction[CODES_MAX]
 
 # A set of votes s_i in {-1, 0, 1} is one number: sum of (s_i + 1) 3^i.

@@ -101,43 +101,75 @@ cdef bint least_eigenvalue_is_sound(const double r[VOTERS_MAX][VOTERS_MAX], int 
     return cholesky(m, n)
 
 
+cdef void tridiagonal(double m[VOTERS_MAX][VOTERS_MAX], int n, double *diagonal, double *beside) noexcept nogil:
+    """Householder's reduction (1958) of a symmetric matrix, which it overwrites: the squares of the off-diagonal."""
+    cdef double v[VOTERS_MAX]
+    cdef double w[VOTERS_MAX]
+    cdef double norm2, alpha, scale, dot
+    cdef int i, k, l
+    for k in range(n - 2):
+        norm2 = 0.0
+        for i in range(k + 1, n):
+            v[i] = m[i][k]
+            norm2 += v[i] * v[i]
+        beside[k] = norm2
+        alpha = sqrt(norm2) if v[k + 1] < 0.0 else -sqrt(norm2)
+        v[k + 1] -= alpha
+        scale = norm2 - alpha * (alpha + v[k + 1])             # half of |v|^2
+        if not scale > 0.0:
+            continue
+        dot = 0.0
+        for i in range(k + 1, n):
+            w[i] = 0.0
+            for l in range(k + 1, n):
+                w[i] += m[i][l] * v[l]
+            w[i] /= scale
+            dot += w[i] * v[i]
+        dot /= 2.0 * scale
+        for i in range(k + 1, n):
+            w[i] -= dot * v[i]
+        for i in range(k + 1, n):
+            for l in range(k + 1, n):
+                m[i][l] -= v[i] * w[l] + w[i] * v[l]
+    if n > 1:
+        beside[n - 2] = m[n - 1][n - 2] * m[n - 1][n - 2]
+    for i in range(n):
+        diagonal[i] = m[i][i]
+
+
 cdef double smallest_eigenvalue(const double r[VOTERS_MAX][VOTERS_MAX], int n) noexcept nogil:
-    """Cyclic Jacobi rotations (Jacobi 1846) on a copy."""
+    """Least root of the characteristic polynomial, by Laguerre's iteration from below: monotone, cubic."""
     cdef double m[VOTERS_MAX][VOTERS_MAX]
-    cdef double off, theta, t, c, s, x, y, least
-    cdef int i, k, l, _sweep
+    cdef double a[VOTERS_MAX]
+    cdef double b2[VOTERS_MAX]
+    cdef double x = INFINITY, low, p, q, dp, dq, ddp, ddq, c, g, h, step
+    cdef int i, k
     for i in range(n):
         for k in range(n):
             m[i][k] = r[i][k]
-    for _sweep in range(30):
-        off = 0.0
-        for i in range(n):
-            for k in range(i):
-                off += m[i][k] * m[i][k]
-        if off < 1e-30:
+    tridiagonal(m, n, a, b2)
+    for i in range(n):                                          # Gershgorin
+        low = a[i] - (sqrt(b2[i - 1]) if i > 0 else 0.0) - (sqrt(b2[i]) if i < n - 1 else 0.0)
+        x = low if low < x else x
+    x -= 1e-12 + 1e-12 * fabs(x)
+    for k in range(60):
+        p, dp, ddp = a[0] - x, -1.0, 0.0
+        q, dq, ddq = 1.0, 0.0, 0.0
+        for i in range(1, n):
+            c = a[i] - x
+            g, h = c * p - b2[i - 1] * q, c * dp - p - b2[i - 1] * dq
+            step = c * ddp - 2.0 * dp - b2[i - 1] * ddq
+            q, dq, ddq = p, dp, ddp
+            p, dp, ddp = g, h, step
+        if not p > 0.0:                                         # at the root, or past it by a rounding
             break
-        for i in range(n):
-            for k in range(i):
-                if m[i][k] == 0.0:
-                    continue
-                theta = (m[i][i] - m[k][k]) / (2.0 * m[i][k])
-                t = (1.0 if theta >= 0.0 else -1.0) / (fabs(theta) + sqrt(theta * theta + 1.0))
-                c = 1.0 / sqrt(t * t + 1.0)
-                s = t * c
-                for l in range(n):
-                    x = m[l][k]
-                    y = m[l][i]
-                    m[l][k] = c * x - s * y
-                    m[l][i] = s * x + c * y
-                for l in range(n):
-                    x = m[k][l]
-                    y = m[i][l]
-                    m[k][l] = c * x - s * y
-                    m[i][l] = s * x + c * y
-    least = m[0][0]
-    for i in range(1, n):
-        least = m[i][i] if m[i][i] < least else least
-    return least
+        g = dp / p
+        h = (n - 1) * (n * (g * g - ddp / p) - g * g)
+        step = -n / (g - sqrt(h if h > 0.0 else 0.0))
+        if not step > 1e-15 * (1.0 + fabs(x)):
+            break
+        x += step
+    return x
 
 
 cdef void competence(jury_t *j, int i, double a, double b) noexcept nogil:
@@ -256,6 +288,7 @@ cdef void jury_decide(jury_t *j, uint32_t code) noexcept nogil:
         p = 1.0 / (1.0 + lt_exp(-logit))
         j.code_direction[code] = 0 if cast < j.k_min else (p >= j.p_min) - (p <= 1.0 - j.p_min)
     j.code_logit[code] = logit
+    j.code_against[code] = lt_exp(-fabs(logit))
     j.code_seen[code] = j.generation
 
 
