@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,6 +75,36 @@ def test_perfect_copies_weigh_as_one() -> None:
     _, weights = weigh(p, np.ones((5, 5)), np.ones(5, np.int8))
     # correlations are held 0.01 from singular
     assert weights.sum() == pytest.approx(math.log(0.7 / 0.3), rel=0.01)
+
+
+def correlations(rng: np.random.Generator, kind: str, k: int) -> Floats:
+    """Symmetric with a unit diagonal: copies, of low rank, of no rank at all, or of -1, 0 and 1."""
+    if kind == "copies":
+        sign = rng.choice([-1.0, 1.0], k)
+        r = np.outer(sign, sign)
+    elif kind == "low rank":
+        a = rng.standard_normal((k, rng.integers(1, k + 1)))
+        a /= np.linalg.norm(a, axis=1)[:, None]
+        r = a @ a.T
+    else:
+        r = rng.uniform(-1, 1, (k, k))
+        r = np.round(r) if kind == "signs" else r
+    r = np.tril(r, -1)
+    return r + r.T + np.eye(k)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8), st.sampled_from(["copies", "low rank", "any", "signs"]))
+def test_singular_correlations_are_lifted(seed: int, k: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    r, p = correlations(rng, kind, k), rng.uniform(0.3, 0.7, k)
+    _, weights = weigh(p, r, np.ones(k, np.int8), clip=False)
+    least = np.linalg.eigvalsh(r)[0]
+    if least < 0.01:
+        r = (r + (0.01 - least) * np.eye(k)) / (1.01 - least)
+    z = (2 * p - 1) / np.sqrt(4 * p * (1 - p))
+    expected = np.log(p / (1 - p)) / z * np.linalg.solve(r, z)
+    # a condition number of up to 800 costs three digits
+    np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
 # The definition in numpy
@@ -168,6 +199,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
+@hypothesis.settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 8), st.sampled_from([0.0, 0.5, 0.99, 1.0]))
 def test_vote_is_its_definition(settings: dict[str, Any], seed: int, k: int, share: float) -> None:
     votes, price = correlated_votes(np.random.default_rng(seed), 80, k, share), walk(seed, 80)
