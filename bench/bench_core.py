@@ -1,0 +1,195 @@
+"""Ticks a second, latency and memory of the core.
+
+    pytest bench/bench_core.py --benchmark-json=bench.json
+
+Every round does the same work afresh, and the best of the rounds counts, as other processes only ever slow
+one. In `extra_info`: `ticks_per_second`, and `ratio`, ticks per thousand additions of the calibration kernel
+(workload.py) that runs before every round. Ratios can be compared between machines and hours; ticks a second
+cannot. LIVETRADING_BENCH_LONG=1 adds the memory of 1e8 ticks.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from w1 import W1, tape
+from workload import additions_per_second, fed_market, fresh_processor, write_w1
+
+from livetrading.config import Config, load_config
+from livetrading.core.dtypes import TICK
+from livetrading.core.market import ChaosMarket
+from livetrading.core.processor import Processor
+
+TICKS = 4_000_000
+ROUNDS = 7
+MEMORY = """
+import sys
+from livetrading.runner import main
+try:
+    main()
+finally:
+    status = open("/proc/self/status").read()
+    print(status.split("VmHWM:")[1].split()[0], file=sys.stderr)
+"""
+"""Reads the peak of its own memory: the usage that a parent is told counts the parent itself, before exec."""
+
+
+@pytest.fixture(params=["realistic", "seed"])
+def config(request: pytest.FixtureRequest) -> Config:
+    """Return a preset with 100 USD."""
+    return load_config({"run.capital": 100.0}, preset=request.param)
+
+
+def measure(
+    benchmark: Any, work: Callable[..., object], ticks: int, setup: Callable[[], tuple[Any, ...]], rounds: int
+) -> None:
+    """Time `work(*setup())`, which takes `ticks` ticks, and note the speed."""
+    kernel: list[float] = []
+
+    def prepare() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        arguments = setup()
+        kernel.append(additions_per_second())
+        return arguments, {}
+
+    benchmark.pedantic(work, setup=prepare, rounds=rounds)
+    if benchmark.stats is None:  # --benchmark-disable
+        return
+    speed = ticks / benchmark.stats.stats.min
+    benchmark.extra_info["ticks_per_second"] = speed
+    benchmark.extra_info["ratio"] = 1000 * speed / max(kernel)
+
+
+def some_ticks(config: Config, n: int) -> NDArray[np.void]:
+    """Return the first `n` ticks of the configured market."""
+    ticks = np.zeros(n, TICK)
+    fed_market(config, n).fill(ticks)
+    return ticks
+
+
+def test_market(benchmark: Any, config: Config) -> None:
+    """The market alone, into an array that the cache holds."""
+    ticks = np.zeros(4_000, TICK)
+
+    def fill(market: ChaosMarket) -> None:
+        for _ in range(TICKS // len(ticks)):
+            market.fill(ticks)
+
+    measure(benchmark, fill, TICKS, lambda: (fed_market(config, TICKS),), ROUNDS)
+
+
+def test_replay(benchmark: Any, config: Config) -> None:
+    """Processing alone, of an array: every voter, adaptive levels, vote, Kelly, exits.
+
+    The preset `seed` fills more than 100,000 orders in these ticks, `realistic` as many as its costs allow.
+    """
+    ticks, last = some_ticks(config, TICKS), [fresh_processor(config)]
+
+    def start() -> tuple[Processor]:
+        last[0] = fresh_processor(config)
+        return (last[0],)
+
+    measure(benchmark, lambda processor: processor.replay(ticks), TICKS, start, ROUNDS)
+    benchmark.extra_info["fills"] = last[0].totals()["fills"]
+
+
+def test_run(benchmark: Any, config: Config) -> None:
+    """Market and processing."""
+    last = [fresh_processor(config)]
+
+    def start() -> tuple[Processor]:
+        last[0] = fresh_processor(config, fed_market(config, TICKS))
+        return (last[0],)
+
+    measure(benchmark, lambda processor: processor.run(TICKS), TICKS, start, ROUNDS)
+    benchmark.extra_info["fills"] = last[0].totals()["fills"]
+
+
+def test_w1(benchmark: Any, tmp_path: Path) -> None:
+    """The rule W1 on its 5,000,000 ticks: what it must trade is what other engines trade on them."""
+    path = Path(os.environ.get("W1_FILE", tmp_path / "w1.npy"))
+    write_w1(path, 5_000_000)
+    ticks = tape(str(path), 5_000_000)
+    processors: list[Processor] = []
+
+    def start() -> tuple[Processor]:
+        processors.append(Processor(W1, 1_000_000.0))
+        return (processors[-1],)
+
+    measure(benchmark, lambda processor: processor.replay(ticks), len(ticks), start, ROUNDS)
+    totals = processors[-1].totals()
+    assert (totals["trades"], totals["net_micro"]) == (55_989, -6_475_449_408)
+    benchmark.extra_info["trades"] = totals["trades"]
+
+
+def test_on_tick(benchmark: Any, config: Config) -> None:
+    """One call from Python a tick."""
+    n = 200_000
+    rows: list[Any] = some_ticks(config, n).tolist()
+
+    def call(processor: Processor) -> None:
+        on_tick = processor.on_tick
+        for row in rows:
+            on_tick(*row)
+
+    measure(benchmark, call, n, lambda: (fresh_processor(config),), ROUNDS)
+    if benchmark.stats is not None:
+        benchmark.extra_info["nanoseconds_per_call"] = 1e9 * benchmark.stats.stats.min / n
+
+
+def test_two_threads(benchmark: Any) -> None:
+    """Two engines in two threads against one, in turn."""
+    config, one = load_config({"run.capital": 100.0}, preset="realistic"), []
+    digests: set[str] = set()
+
+    def start() -> Processor:
+        return fresh_processor(config, fed_market(config, TICKS))
+
+    def alone_first() -> tuple[Processor, Processor]:
+        alone = start()
+        begun = time.perf_counter()
+        alone.run(TICKS)
+        one.append(time.perf_counter() - begun)
+        digests.add(alone.totals()["fills_sha256"])
+        return start(), start()
+
+    def together(*pair: Processor) -> None:
+        list(pool.map(lambda processor: processor.run(TICKS), pair))
+        digests.update(processor.totals()["fills_sha256"] for processor in pair)
+
+    with ThreadPoolExecutor(2) as pool:
+        measure(benchmark, together, 2 * TICKS, alone_first, ROUNDS)
+    assert len(digests) == 1
+    if benchmark.stats is not None:
+        benchmark.extra_info["threads_speed_up"] = 2 * min(one) / benchmark.stats.stats.min
+
+
+@pytest.mark.parametrize("ticks", [1_000_000, 100_000_000])
+def test_memory(benchmark: Any, ticks: int) -> None:
+    """Peak memory of `hft`."""
+    if ticks > 1_000_000 and not os.environ.get("LIVETRADING_BENCH_LONG"):
+        pytest.skip("LIVETRADING_BENCH_LONG is not set: 1e8 ticks take some 10 s")
+    command = [
+        sys.executable,
+        "-c",
+        MEMORY,
+        "hft",
+        "100",
+        "--ticks",
+        str(ticks),
+        "--no-null-control",
+        "--json",
+    ]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, check=True, capture_output=True, text=True)
+
+    done = benchmark.pedantic(run, rounds=1)
+    benchmark.extra_info["peak_mib"] = int(done.stderr.split()[-1]) / 1024
