@@ -19,7 +19,9 @@ ctypedef struct block_t:
     double price[BLOCK]
     double ramp[BLOCK]          # 0, dt, 2 dt ... in ns, exact
     int8_t side[BLOCK]
-    double dt, spread, imbalance, imbalance_keep, imbalance_kick
+    double dt, spread
+    double diffusion, diffusion_keep, diffusion_kick
+    double imbalance, imbalance_keep, imbalance_kick
     double buy, sell, decay     # excess intensities, per second
 
 cdef class Market:
@@ -29,6 +31,7 @@ cdef class Market:
     cdef lt_knot *knots
     cdef Py_ssize_t knot_count, knot_at
     cdef int make(self, lt_tick *out, double *true_price, Py_ssize_t n) noexcept nogil
+    cdef void draw(self, uint64_t stream, Py_ssize_t n) noexcept nogil
     cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil
     cdef int check(self, Py_ssize_t n) except -1
     cdef Py_ssize_t until_knot(self, int64_t index) noexcept nogil
@@ -36,7 +39,6 @@ cdef class Market:
 cdef class ChaosMarket(Market):
     cdef lt_lorenz here, there
     cdef int64_t cell
-    cdef double ou
     cdef void next_cell(self) noexcept nogil
     cdef double amplitude_at(self, int64_t height) noexcept nogil
     cdef Py_ssize_t deviations(self, Py_ssize_t first, Py_ssize_t n, double *true_price) noexcept nogil

@@ -21,7 +21,7 @@ from libc.string cimport memmove
 
 from livetrading.core.records cimport LT_QUOTE, LT_TRADE, LT_TS_MAX, lt_knot, lt_tick
 from livetrading.core.variates cimport (
-    lt_exp, lt_exp_block, lt_log_ratio, lt_lorenz, lt_lorenz_slope, lt_lorenz_step, lt_normal_block,
+    lt_exp, lt_exp_block, lt_log_ratio, lt_lorenz, lt_where, lt_lorenz_slope, lt_lorenz_step, lt_normal_block,
     lt_normal_quantile, lt_philox, lt_philox_block, lt_sincos_turn, lt_uniform_block, lt_words,
 )
 
@@ -37,24 +37,32 @@ cdef enum:
     NOISE = 16384
     QUANTILES = 4096
 
-# The law of the chaos market (deviations are logs; times in seconds)
-cdef double WEIGHT_LORENZ = 0.5
-cdef double LORENZ_SD = 7.92463
-cdef double AMPLITUDE = 0.02
-cdef double AMPLITUDE_RETARGET = 0.15
-cdef double AMPLITUDE_HALVING = 0.25
-cdef int64_t CELL_NS = 432_000_000_000          # one RK4 step of 0.01, at 43,200 s per Lorenz unit
-cdef double LORENZ_DT = 0.01
-cdef double RELAX_OU = 259_200.0
-cdef double NOISE_SD = 1e-4                     # and four times that in one of twenty quotes
-
-# The law of spreads, sizes and trades
-cdef double TICK_SIZE = 0.01
-cdef double RELAX_IMBALANCE = 60.0
-cdef double TRADE_BASE = 0.2                    # per second and side
-cdef double TRADE_DECAY = 1.0
-cdef double TRADE_SELF = 0.5
-cdef double TRADE_CROSS = 0.2
+# Constants that the compiler folds. The law of the chaos market: deviations are logs, times in seconds; one RK4 step
+# of 0.01 lasts 432 s at 43,200 s per Lorenz unit; the noise is four times as wide in one of twenty quotes.
+cdef extern from * nogil:
+    """
+    #define WEIGHT_LORENZ 0.5
+    #define LORENZ_SD 7.92463
+    #define LORENZ_DT 0.01
+    #define CELL_NS INT64_C(432000000000)
+    #define AMPLITUDE 0.02
+    #define AMPLITUDE_RETARGET 0.15
+    #define AMPLITUDE_HALVING 0.25
+    #define RELAX_OU 259200.0
+    #define NOISE_SD 1e-4
+    #define TICK_SIZE 0.01
+    #define RELAX_IMBALANCE 60.0
+    #define TRADE_BASE 0.2
+    #define TRADE_DECAY 1.0
+    #define TRADE_SELF 0.5
+    #define TRADE_CROSS 0.2
+    """
+    const double WEIGHT_LORENZ, LORENZ_SD, LORENZ_DT
+    const int64_t CELL_NS
+    const double AMPLITUDE, AMPLITUDE_RETARGET, AMPLITUDE_HALVING
+    const double RELAX_OU, NOISE_SD
+    const double TICK_SIZE, RELAX_IMBALANCE
+    const double TRADE_BASE, TRADE_DECAY, TRADE_SELF, TRADE_CROSS      # per second and side
 
 cdef double[NOISE] noise_table
 cdef double[QUANTILES] spread_table
@@ -83,12 +91,15 @@ fill_tables()
 
 
 cdef void draw_flow(block_t *f, Py_ssize_t n) noexcept nogil:
-    """Size imbalance and trades of the block: the recurrences, side by side."""
-    cdef double imbalance = f.imbalance, buy = f.buy, sell = f.sell
-    cdef double keep = f.imbalance_keep, kick = f.imbalance_kick, decay = f.decay, dt = f.dt, u, p
+    """Deviation's diffusion, size imbalance and trades of the block: the recurrences, side by side."""
+    cdef double diffusion = f.diffusion, diffusion_keep = f.diffusion_keep, diffusion_kick = f.diffusion_kick
+    cdef double imbalance = f.imbalance, imbalance_keep = f.imbalance_keep, imbalance_kick = f.imbalance_kick
+    cdef double buy = f.buy, sell = f.sell, decay = f.decay, dt = f.dt, u, p
     cdef Py_ssize_t k
     for k in range(n):
-        imbalance = imbalance * keep + kick * f.z1[k]
+        diffusion = diffusion * diffusion_keep + diffusion_kick * f.z0[k]
+        f.exponent[k] = diffusion
+        imbalance = imbalance * imbalance_keep + imbalance_kick * f.z1[k]
         f.tilt[k] = 2.0 * imbalance
         buy *= decay
         sell *= decay
@@ -103,34 +114,32 @@ cdef void draw_flow(block_t *f, Py_ssize_t n) noexcept nogil:
             f.side[k] = -1
             sell += TRADE_SELF * TRADE_DECAY
             buy += TRADE_CROSS * TRADE_DECAY
-    f.imbalance, f.buy, f.sell = imbalance, buy, sell
+    f.diffusion, f.imbalance, f.buy, f.sell = diffusion, imbalance, buy, sell
 
 
 cdef void pack_ticks(const block_t *f, lt_tick *out, Py_ssize_t n, int64_t ts, int64_t dt_ns) noexcept nogil:
     """Prices, spreads, sizes and trades as ticks."""
-    cdef double price, half, tilt
+    cdef double price, half, tilt, spread = f.spread
+    cdef int side
     cdef uint64_t w
     cdef Py_ssize_t k
     for k in range(n):
         w = f.words[3][k]
         price = f.price[k]
-        half = price * f.spread * spread_table[(w >> 38) & (QUANTILES - 1)]
+        side = f.side[k]
+        half = price * spread * spread_table[(w >> 38) & (QUANTILES - 1)]
         half = 0.5 * (half if half > TICK_SIZE else TICK_SIZE)
         tilt = 0.5 - 1.0 / (f.tilt[k] + 1.0)            # 0.5 tanh(i), from e^(2 i)
         out[k].ts = ts + k * dt_ns
+        # at the ask for a buy, at the bid for a sale, the mid without a trade
+        out[k].price = price + side * half
         out[k].bid = price - half
         out[k].ask = price + half
         out[k].bid_size = size_table[(w >> 26) & (QUANTILES - 1)] * (1.0 + tilt)
         out[k].ask_size = size_table[(w >> 14) & (QUANTILES - 1)] * (1.0 - tilt)
-        out[k].side = f.side[k]
-        if f.side[k] == 0:
-            out[k].price = price
-            out[k].volume = 0.0
-            out[k].flags = LT_QUOTE
-        else:
-            out[k].price = out[k].ask if f.side[k] > 0 else out[k].bid
-            out[k].volume = trade_table[(w >> 2) & (QUANTILES - 1)]
-            out[k].flags = LT_QUOTE | LT_TRADE
+        out[k].volume = lt_where(side, trade_table[(w >> 2) & (QUANTILES - 1)])
+        out[k].side = <int8_t> side
+        out[k].flags = LT_QUOTE | (LT_TRADE if side != 0 else 0)
 
 
 cdef class Market:
@@ -157,6 +166,8 @@ cdef class Market:
             self.block.ramp[k] = <double> (k * self.dt_ns)
         self.block.imbalance_keep = lt_exp(-self.block.dt / RELAX_IMBALANCE)
         self.block.imbalance_kick = sqrt(1.0 - self.block.imbalance_keep * self.block.imbalance_keep)
+        self.block.diffusion_keep = lt_exp(-self.block.dt / RELAX_OU)
+        self.block.diffusion_kick = sqrt(1.0 - self.block.diffusion_keep * self.block.diffusion_keep)
         self.block.decay = lt_exp(-TRADE_DECAY * self.block.dt)
         # both sides start at the stationary mean of their intensity
         self.block.buy = self.block.sell = TRADE_BASE / (1.0 - TRADE_SELF - TRADE_CROSS) - TRADE_BASE
@@ -239,12 +250,18 @@ cdef class Market:
         """The next n <= BLOCK ticks and the true price at each."""
         cdef block_t *f = self.block
         self.prices(n, true_price)
-        lt_uniform_block(n, f.words[2], f.uniform)
-        draw_flow(f, n)
         lt_exp_block(n, f.tilt, f.tilt)
         pack_ticks(f, out, n, self.start_ns + self.index * self.dt_ns, self.dt_ns)
         self.index += n
         return 0
+
+    cdef void draw(self, uint64_t stream, Py_ssize_t n) noexcept nogil:
+        """The block's words and what is drawn from them alike in every market."""
+        cdef block_t *f = self.block
+        lt_philox_block(self.seed, stream, self.index, n, f.words[0], BLOCK)
+        lt_normal_block(n, f.words[0], f.words[1], f.z0, f.z1)
+        lt_uniform_block(n, f.words[2], f.uniform)
+        draw_flow(f, n)
 
     cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
         pass
@@ -294,7 +311,7 @@ cdef class ChaosMarket(Market):
             p = lt_lorenz_step(p, LORENZ_DT)
         self.here = p
         self.there = lt_lorenz_step(p, LORENZ_DT)
-        self.ou = z1[1]
+        self.block.diffusion = z1[1]
 
     cdef int check(self, Py_ssize_t n) except -1:
         Market.check(self, n)
@@ -319,15 +336,8 @@ cdef class ChaosMarket(Market):
 
     cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
         cdef block_t *f = self.block
-        cdef double ou = self.ou, keep = lt_exp(-f.dt / RELAX_OU), kick = sqrt(1.0 - keep * keep)
         cdef Py_ssize_t k = 0, step
-        lt_philox_block(self.seed, STREAM_TICKS, self.index, n, f.words[0], BLOCK)
-        lt_normal_block(n, f.words[0], f.words[1], f.z0, f.z1)
-        for k in range(n):
-            ou = ou * keep + kick * f.z0[k]
-            f.exponent[k] = ou
-        self.ou = ou
-        k = 0
+        self.draw(STREAM_TICKS, n)
         while k < n:
             step = self.until_knot(self.index + k)
             step = step if step < n - k else n - k
@@ -391,8 +401,7 @@ cdef class GbmMarket(Market):
         cdef double walked = self.walked, drift = -0.5 * self.sd * self.sd
         cdef Py_ssize_t k, stop
         cdef double value
-        lt_philox_block(self.seed, STREAM_NULL, self.index, n, f.words[0], BLOCK)
-        lt_normal_block(n, f.words[0], f.words[1], f.z0, f.z1)
+        self.draw(STREAM_NULL, n)
         for k in range(n):
             walked += drift + self.sd * f.z0[k]
             # what the exponential can hold: a price outside it is no tick that the processor accepts

@@ -12,11 +12,7 @@ from livetrading.core.ring cimport (
     LT_EPS, LT_OK, LT_TOL, LT_WARMUP, lt_moments, lt_moments_push, lt_ring, lt_ring_push, lt_ring_window,
     lt_squares, lt_squares_loose, lt_squares_slide,
 )
-
-
-cdef extern from "lt_math.h" nogil:
-    double lt_where(bint condition, double x) noexcept
-    int lt_side(double x) noexcept
+from livetrading.core.variates cimport lt_side, lt_where
 
 
 # 121 OrderFlowImbalance

@@ -5,6 +5,8 @@ cdef extern from "lt_math.h" nogil:
     double lt_log(double x) noexcept
     double lt_log_ratio(double p, double q) noexcept
     double lt_exp(double x) noexcept
+    double lt_where(bint condition, double x) noexcept
+    int lt_side(double x) noexcept
     void lt_sincos_turn(double u, double *sine, double *cosine) noexcept
     double lt_normal_quantile(double p) noexcept
 
