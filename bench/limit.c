@@ -100,7 +100,7 @@ static void open_market(void)
     fill_tables();
     lt_normal_block(2, w.word, w.word + 2, a, b);
     lt_lorenz p = {1.0 + 1e-3 * a[0], 1.0 + 1e-3 * b[0], 1.0 + 1e-3 * a[1]};
-    for (int k = 0; k < 2000; k++) p = lt_lorenz_step(p, 0.01);
+    for (int k = 0; k < 6000; k++) p = lt_lorenz_step(p, 0.01);
     here = p;
     there = lt_lorenz_step(p, 0.01);
     ou = b[1];
@@ -143,6 +143,7 @@ STAGE draw_paths(int n)
 {
     const double dt = LIMIT_DT_NS * 1e-9, keep = lt_exp(-dt / 259200.0), kick = sqrt(1.0 - keep * keep);
     const double stay = lt_exp(-dt / 60.0), push = sqrt(1.0 - stay * stay), decay = lt_exp(-1.0 * dt);
+    const double jump = (1.0 / decay - 1.0) / dt;
     double x = ou, i = imbalance, buy = buy_rate, sell = sell_rate;
     int count = 0;
     for (int k = 0; k < n; k++) {
@@ -154,12 +155,12 @@ STAGE draw_paths(int n)
         sell *= decay;
         double u = uniform[k], p = (0.2 + buy) * dt, q = p + (0.2 + sell) * dt;
         if (__builtin_expect(u < q, 0)) {
-            int up = u < p;
+            int up = q <= 1.0 ? u < p : u * q < p;
             count++;
             trade_tick[count] = (uint16_t)k;
             trade_side[count] = up ? 1 : -1;
-            buy += up ? 0.5 : 0.2;
-            sell += up ? 0.2 : 0.5;
+            buy += (up ? 0.5 : 0.2) * jump;
+            sell += (up ? 0.2 : 0.5) * jump;
         }
         trades_until[k] = (uint16_t)count;
     }
