@@ -3,9 +3,9 @@
     python bench/counts.py [--out counts.json]
 
 Each workload runs under callgrind for N ticks and for 2 N; the difference over N is what a tick costs,
-start-up and imports cancelled. Two counts of one build differ by less than 0.1 %. valgrind's
-processor has AVX2 and no AVX-512, so on any x86-64 machine the code counted is the one for x86-64-v3. Another compiler makes other
-code: bench/baseline.json names its own.
+start-up and imports cancelled. Two counts of one build differ by less than 0.1 %. valgrind's processor has
+AVX2 and no AVX-512, so on any x86-64 machine the code counted is the one for x86-64-v3. Another compiler
+makes other code: bench/baseline.json names its own.
 """
 
 import argparse
