@@ -94,7 +94,9 @@ cdef void draw_flow(block_t *f, Py_ssize_t n) noexcept nogil:
     """Deviation's diffusion, size imbalance and trades of the block: the recurrences, side by side."""
     cdef double diffusion = f.diffusion, diffusion_keep = f.diffusion_keep, diffusion_kick = f.diffusion_kick
     cdef double imbalance = f.imbalance, imbalance_keep = f.imbalance_keep, imbalance_kick = f.imbalance_kick
-    cdef double buy = f.buy, sell = f.sell, decay = f.decay, dt = f.dt, u, p
+    cdef double buy = f.buy, sell = f.sell, decay = f.decay, dt = f.dt, u, p, q
+    # a trade excites from the next tick on: on the grid its kernel sums to the branching ratio, not above or below it
+    cdef double jump = (1.0 / decay - 1.0) / dt
     cdef Py_ssize_t k
     for k in range(n):
         diffusion = diffusion * diffusion_keep + diffusion_kick * f.z0[k]
@@ -105,15 +107,13 @@ cdef void draw_flow(block_t *f, Py_ssize_t n) noexcept nogil:
         sell *= decay
         u = f.uniform[k]
         p = (TRADE_BASE + buy) * dt
+        q = p + (TRADE_BASE + sell) * dt
         f.side[k] = 0
-        if u < p:
-            f.side[k] = 1
-            buy += TRADE_SELF * TRADE_DECAY
-            sell += TRADE_CROSS * TRADE_DECAY
-        elif u < p + (TRADE_BASE + sell) * dt:
-            f.side[k] = -1
-            sell += TRADE_SELF * TRADE_DECAY
-            buy += TRADE_CROSS * TRADE_DECAY
+        if u < q:
+            # at most one trade a tick: where both are due, the sides share it
+            f.side[k] = 1 if (u < p if q <= 1.0 else u * q < p) else -1
+            buy += (TRADE_SELF if f.side[k] > 0 else TRADE_CROSS) * jump
+            sell += (TRADE_CROSS if f.side[k] > 0 else TRADE_SELF) * jump
     f.diffusion, f.imbalance, f.buy, f.sell = diffusion, imbalance, buy, sell
 
 
@@ -307,7 +307,8 @@ cdef class ChaosMarket(Market):
         cdef int _step
         lt_normal_block(2, w.word, w.word + 2, z0, z1)
         p.x, p.y, p.z = 1.0 + 1e-3 * z0[0], 1.0 + 1e-3 * z1[0], 1.0 + 1e-3 * z0[1]
-        for _step in range(2000):
+        # the seeds' offsets need some 5,000 steps to spread over the attractor: at 2,000 their sd is 1.5 times its own
+        for _step in range(6000):
             p = lt_lorenz_step(p, LORENZ_DT)
         self.here = p
         self.there = lt_lorenz_step(p, LORENZ_DT)

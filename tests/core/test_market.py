@@ -75,7 +75,7 @@ def lorenz_x(seed: int, seconds: np.ndarray) -> tuple[np.ndarray, float]:
     w = words(seed, 0, 0, 1)[0]
     cosines, sines = box_muller(w[:2], w[2:])
     p = (1 + 1e-3 * cosines[0], 1 + 1e-3 * sines[0], 1 + 1e-3 * cosines[1])
-    for _ in range(2000):
+    for _ in range(6000):
         p = rk4(p)
     grid = [p]
     for _ in range(int(seconds[-1] // CELL_S) + 1):
