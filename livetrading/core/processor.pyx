@@ -22,8 +22,8 @@ from livetrading.core.records cimport (
 from livetrading.core.ring cimport LT_OK, lt_moments, lt_moments_push, ring_close
 from livetrading.core.signals cimport (
     cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_t, ewma_push, ewma_t,
-    flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, kyle_value, level_open,
-    level_push, level_ready, level_signal, level_t, micro_open, micro_push, micro_signal,
+    flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, kyle_value,
+    level_open, level_push, level_ready, level_signal, level_t, micro_open, micro_push, micro_signal,
     micro_t, ofi_open, ofi_push, ofi_ready, ofi_signal, ofi_t, quantile_open, quantile_push, quantile_t,
     trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_open, z_signal, z_value,
 )

@@ -6,10 +6,10 @@ from typing import TypedDict
 class Totals(TypedDict):
     """What has happened to a processor so far.
 
-    `position_sat` is in satoshi, the amounts ending in `micro` in micro-USD: `gross_micro` and `net_micro` of
-    closed trades before and after fees, `fees_micro` of all fills. `return_sum` and `return_sum_sq` sum the net
-    profit over entry notional of closed trades, and its square. `rejected` counts ticks by kind, `refused` orders
-    by reason.
+    `position_sat` is in satoshi, the amounts ending in `micro` in micro-USD: `gross_micro` and `net_micro`
+    of closed trades before and after fees, `fees_micro` of all fills. `return_sum` and `return_sum_sq` sum
+    the net profit over entry notional of closed trades, and its square. `rejected` counts ticks by kind,
+    `refused` orders by reason.
     """
 
     ticks: int

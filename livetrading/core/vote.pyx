@@ -143,7 +143,7 @@ cdef double smallest_eigenvalue(const double r[VOTERS_MAX][VOTERS_MAX], int n) n
     cdef double a[VOTERS_MAX]
     cdef double b2[VOTERS_MAX]
     cdef double x = INFINITY, low, p, q, dp, dq, ddp, ddq, c, g, h, step
-    cdef int i, k
+    cdef int i, k, _round
     for i in range(n):
         for k in range(n):
             m[i][k] = r[i][k]
@@ -152,7 +152,7 @@ cdef double smallest_eigenvalue(const double r[VOTERS_MAX][VOTERS_MAX], int n) n
         low = a[i] - (sqrt(b2[i - 1]) if i > 0 else 0.0) - (sqrt(b2[i]) if i < n - 1 else 0.0)
         x = low if low < x else x
     x -= 1e-12 + 1e-12 * fabs(x)
-    for k in range(60):
+    for _round in range(60):
         p, dp, ddp = a[0] - x, -1.0, 0.0
         q, dq, ddq = 1.0, 0.0, 0.0
         for i in range(1, n):
