@@ -34,8 +34,7 @@ def test_ratios_are_read_by_name() -> None:
     bench = {
         "benchmarks": [
             {"name": "test_run[seed]", "extra_info": {"ratio": 20.0, "ticks_per_second": 1e6}},
-            {"name": "test_two_threads", "extra_info": {"threads_speed_up": 1.9}},
             {"name": "test_memory[1]", "extra_info": {"peak_mib": 50.0}},
         ]
     }
-    assert ratios_of(bench) == {"run[seed]": 20.0, "two_threads threads_speed_up": 1.9}
+    assert ratios_of(bench) == {"run[seed]": 20.0}

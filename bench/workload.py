@@ -19,9 +19,10 @@ from livetrading.config import Config
 from livetrading.core.market import ChaosMarket
 from livetrading.core.processor import Processor
 
-__all__ = ["additions_per_second", "fed_market", "fresh_processor", "tape_w1", "write_w1"]
+__all__ = ["add_up", "additions_per_second", "fed_market", "fresh_processor", "tape_w1", "write_w1"]
 
 NS_PER_S = 1_000_000_000
+ADDITIONS = 1 << 16
 W1_SEED = 20240611
 W1_CHUNK = 1_000_000
 W1_WINDOW = 100
@@ -43,8 +44,12 @@ def fresh_processor(config: Config, market: ChaosMarket | None = None) -> Proces
     return Processor(config.settings, config.run.capital, market)
 
 
-CHAIN = np.ones(1 << 16)
-SUMS = np.empty_like(CHAIN)
+def add_up(passes: int) -> None:
+    """Run the calibration kernel: 65,536 dependent float64 additions a pass, without the GIL."""
+    chain = np.ones(ADDITIONS)
+    sums = np.empty_like(chain)
+    for _ in range(passes):
+        np.add.accumulate(chain, out=sums)
 
 
 def additions_per_second(rounds: int = 5) -> float:
@@ -57,10 +62,9 @@ def additions_per_second(rounds: int = 5) -> float:
     best = float("inf")
     for _ in range(rounds):
         begun = time.perf_counter()
-        for _ in range(8):
-            np.add.accumulate(CHAIN, out=SUMS)
+        add_up(16)
         best = min(best, time.perf_counter() - begun)
-    return 8 * len(CHAIN) / best
+    return 16 * ADDITIONS / best
 
 
 def ties(u: NDArray[np.int64]) -> NDArray[np.intp]:
