@@ -1476,7 +1476,7 @@ static void keep_past(int n)
 {
     double *const columns[] = {bid, ask, bid_size, ask_size, mid, ret, flow_e};
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
-        memcpy(columns[c], columns[c] + n, PAST * sizeof(double));
+        memmove(columns[c], columns[c] + n, PAST * sizeof(double));
     flow_signed[0] = flow_signed[trade_count];
     flow_total[0] = flow_total[trade_count];
     vpin_open[0] = vpin_open[trade_count];
