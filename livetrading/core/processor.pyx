@@ -6,7 +6,7 @@ each tick to the formulas, the vote and the broker. `run`, `replay` and `on_tick
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, NAN, fabs, sqrt
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -21,11 +21,11 @@ from livetrading.core.records cimport (
 )
 from livetrading.core.ring cimport LT_OK, lt_moments, lt_moments_push, ring_close
 from livetrading.core.signals cimport (
-    cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_t, ewma_push, ewma_t,
-    flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t, kyle_value,
-    level_open, level_push, level_ready, level_signal, level_t, micro_open, micro_push, micro_signal,
-    micro_t, ofi_open, ofi_push, ofi_ready, ofi_signal, ofi_t, quantile_open, quantile_push, quantile_t,
-    trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_open, z_signal, z_value,
+    beyond, cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_square, drift_t, ewma_push,
+    ewma_t, flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t,
+    kyle_value, level_open, level_push, level_t, level_turn, micro_open, micro_push, micro_signal, micro_t, ofi_open,
+    ofi_push, ofi_t, quantile_open, quantile_push, quantile_t, trend_open, trend_push, trend_t, vpin_free, vpin_open,
+    vpin_push, vpin_ready, vpin_t, z_gap, z_open, z_signal, z_variance,
 )
 from livetrading.core.sizing cimport (
     calibration_bin, calibration_t, drawdown_brake, first_at_gain, kelly_fraction, realised_open, realised_push,
@@ -53,11 +53,12 @@ cdef enum:
     EXIT_NONE, EXIT_REVERSE, EXIT_FLAT
 
 cdef enum:
-    SLICE = 16 * BLOCK          # ticks between two looks at signals and fills
+    SLICE = 16384               # ticks between two looks at signals and fills
     SAMPLE = 16                 # ticks between two samples of the entry levels
 
 cdef int64_t DAY_NS = 86_400_000_000_000
 cdef int64_t SECOND_NS = 1_000_000_000
+cdef int64_t INDEX_END = 0x7fff_ffff_ffff_ffff
 
 
 cdef struct engine_t:
@@ -106,50 +107,129 @@ cdef struct engine_t:
     double take_level, stop_level, best, trail_gain, trail_vol
     bint trail, trailing
     int on_signal
-    int64_t hold, entry_index, stale_ns, day_end
+    int64_t hold, deadline, stale_ns, day_end
     double daily_loss, day_equity, equity, peak, trough, worst_drawdown, brake_level, release_level
     int64_t *order_times
     int64_t rate
     # counts
     uint64_t rejected[LT_BAD_KINDS]
     uint64_t refused[R_COUNT]
-    # the block
+    # the block: places of the good ticks, their mids and returns, and which quote and change each is up to
     int32_t good[BLOCK]
     double mids[BLOCK]
     double returns[BLOCK]
+    int16_t quotes[BLOCK]
+    int16_t changes[BLOCK]
+    int quote, change
+    bint changed
+    Py_ssize_t quote_count, change_count
+    # the columns
+    double z_gap[BLOCK]
+    double z_variance[BLOCK]
+    double ofi_total[BLOCK + 1]
+    double ofi_square[BLOCK + 1]
+    double micro_gap[BLOCK + 1]
+    double micro_spread[BLOCK + 1]
+    double micro_mid[BLOCK + 1]
+    double drift_mean[BLOCK + 1]
+    double drift_square[BLOCK + 1]
+    double drift_count[BLOCK + 1]
+    double innovation[BLOCK + 1]
+    double level_f[BLOCK + 1]
+    double residual[BLOCK + 1]
+    double variance[BLOCK + 1]
+    int8_t level_side[BLOCK + 1]
+    int8_t trend_side[BLOCK + 1]
+    int8_t cusum_event[BLOCK + 1]
 
 
-# Formulas
+# Formulas. Nothing up to the vote depends on trading, so each formula takes the whole block, its state in registers,
+# and leaves a column: the value after each of its observations, the last of the block before in place 0.
 
-cdef inline void feed_quote(engine_t *e, const lt_tick *t) noexcept nogil:
-    """A new quote with both sizes known; comparisons with NaN are false."""
-    if not (t.ask > t.bid and t.bid_size >= 0.0 and t.ask_size >= 0.0):
-        return
-    if e.on[V_OFI] and ofi_push(&e.ofi, t.bid, t.ask, t.bid_size, t.ask_size) == LT_OK:
-        e.vote[V_OFI] = e.place[V_OFI] * ofi_signal(&e.ofi, e.entry[V_OFI].level)
-    if e.on[V_MICRO] and t.bid_size > 0.0 and t.ask_size > 0.0:
-        micro_push(&e.micro, t.bid, t.ask, t.bid_size, t.ask_size)
-        e.vote[V_MICRO] = e.place[V_MICRO] * micro_signal(&e.micro, e.entry[V_MICRO].level)
-
-
-cdef inline void feed_change(engine_t *e, double mid, double r) noexcept nogil:
-    """A change of the mid, by the log return r."""
-    if e.on_cusum:
-        if e.vol.ready:
-            cusum_push(&e.cusum, r, e.vol.value)
+cdef void feed_mids(engine_t *e, Py_ssize_t m) noexcept nogil:
+    cdef lt_moments z = e.z
+    cdef Py_ssize_t j
+    for j in range(m):
+        if lt_moments_push(&z, e.mids[j]) == LT_OK:
+            e.z_gap[j] = z_gap(&z, e.mids[j])
+            e.z_variance[j] = z_variance(&z)
         else:
-            cusum_push(&e.cusum, r, NAN)
-    if e.on_vol:
-        ewma_push(&e.vol, r * r)
-    if e.on_trend:
-        trend_push(&e.trend, mid, e.vol.value)
-    if e.on[V_DRIFT] and drift_push(&e.drift, r) == LT_OK:
-        e.vote[V_DRIFT] = e.place[V_DRIFT] * drift_signal(&e.drift, e.entry[V_DRIFT].level)
-    if e.on[V_LEVEL] and level_push(&e.level, r) == LT_OK:
-        e.vote[V_LEVEL] = e.place[V_LEVEL] * level_signal(&e.level, e.entry[V_LEVEL].level)
+            e.z_gap[j] = e.z_variance[j] = NAN
+    e.z = z
 
 
-cdef inline void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:
+cdef void feed_quotes(engine_t *e, const lt_tick *ticks, Py_ssize_t m) noexcept nogil:
+    """The new quotes with both sizes known; comparisons with NaN are false."""
+    cdef ofi_t ofi = e.ofi
+    cdef micro_t micro = e.micro
+    cdef const lt_tick *t
+    cdef Py_ssize_t j, n = 0
+    e.ofi_total[0], e.ofi_square[0] = e.ofi_total[e.quote_count], e.ofi_square[e.quote_count]
+    e.micro_gap[0], e.micro_spread[0] = e.micro_gap[e.quote_count], e.micro_spread[e.quote_count]
+    e.micro_mid[0] = e.micro_mid[e.quote_count]
+    for j in range(m):
+        t = &ticks[e.good[j]]
+        if t.flags & LT_QUOTE and t.ask > t.bid and t.bid_size >= 0.0 and t.ask_size >= 0.0:
+            n += 1
+            if e.on[V_OFI] and ofi_push(&ofi, t.bid, t.ask, t.bid_size, t.ask_size) == LT_OK:
+                e.ofi_total[n], e.ofi_square[n] = ofi.total, ofi.squares.value
+            else:
+                e.ofi_total[n] = e.ofi_square[n] = NAN
+            if e.on[V_MICRO] and t.bid_size > 0.0 and t.ask_size > 0.0:
+                micro_push(&micro, t.bid, t.ask, t.bid_size, t.ask_size)
+                e.micro_gap[n], e.micro_spread[n] = micro.weighted - micro.smooth.value, micro.spread
+                e.micro_mid[n] = micro.weighted
+            else:
+                e.micro_gap[n], e.micro_spread[n] = e.micro_gap[n - 1], e.micro_spread[n - 1]
+                e.micro_mid[n] = e.micro_mid[n - 1]
+        e.quotes[j] = <int16_t> n
+    e.quote_count = n
+    e.ofi, e.micro = ofi, micro
+
+
+cdef void feed_changes(engine_t *e, Py_ssize_t m) noexcept nogil:
+    """The changes of the mid, by their log returns."""
+    cdef drift_t drift = e.drift
+    cdef level_t level = e.level
+    cdef ewma_t vol = e.vol
+    cdef trend_t trend = e.trend
+    cdef cusum_t cusum = e.cusum
+    cdef Py_ssize_t j, n = 0, last = e.change_count
+    cdef double r
+    e.drift_mean[0], e.drift_square[0], e.drift_count[0] = e.drift_mean[last], e.drift_square[last], e.drift_count[last]
+    e.innovation[0], e.level_f[0], e.level_side[0] = e.innovation[last], e.level_f[last], e.level_side[last]
+    e.residual[0], e.variance[0], e.trend_side[0] = e.residual[last], e.variance[last], e.trend_side[last]
+    for j in range(m):
+        r = e.returns[j]
+        if r != 0.0:
+            n += 1
+            if e.on_cusum:
+                cusum_push(&cusum, r, vol.value if vol.ready else NAN)
+                e.cusum_event[n] = <int8_t> cusum.event
+            if e.on_vol:
+                ewma_push(&vol, r * r)
+                e.variance[n] = vol.value
+            if e.on_trend:
+                trend_push(&trend, e.mids[j], vol.value)
+                e.trend_side[n] = <int8_t> trend.side
+            if e.on[V_DRIFT]:
+                if drift_push(&drift, r) == LT_OK:
+                    e.drift_mean[n], e.drift_square[n] = drift.a, drift_square(&drift)
+                else:
+                    e.drift_mean[n] = e.drift_square[n] = NAN
+                e.drift_count[n] = <double> (drift.count - 1)
+            if e.on[V_LEVEL]:
+                if level_push(&level, r) == LT_OK:
+                    e.innovation[n], e.level_f[n], e.residual[n] = level.innovation, level.f, level.residual
+                else:
+                    e.innovation[n] = e.level_f[n] = e.residual[n] = NAN
+                e.level_side[n] = <int8_t> level_turn(&level)
+        e.changes[j] = <int16_t> n
+    e.change_count = n
+    e.drift, e.level, e.vol, e.trend, e.cusum = drift, level, vol, trend, cusum
+
+
+cdef void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:
     if e.on_kyle:
         kyle_push(&e.kyle, t.price, t.volume, t.side)
     if e.on_vpin:
@@ -160,17 +240,40 @@ cdef inline void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:
             e.vote[V_FLOW] = e.place[V_FLOW] * flow_signal(&e.flow, e.entry[V_FLOW].level)
 
 
-cdef inline void feed(engine_t *e, const lt_tick *t, double mid, double r, double true_price) noexcept nogil:
-    if e.on[V_Z] and lt_moments_push(&e.z, mid) == LT_OK:
-        e.z_state = z_signal(&e.z, mid, e.entry[V_Z].level, 0.0, e.z_state)
+cdef inline int signal_of(const engine_t *e, int voter) noexcept nogil:
+    """The direction of a voter, but the z-score's, under its present entry level."""
+    cdef double level = e.entry[voter].level
+    if voter == V_OFI:
+        return beyond(e.ofi_total[e.quote], e.ofi_square[e.quote], level)
+    if voter == V_MICRO:
+        return micro_signal(e.micro_gap[e.quote], e.micro_spread[e.quote], level)
+    if voter == V_DRIFT:
+        return drift_signal(e.drift_mean[e.change], e.drift_count[e.change], e.drift_square[e.change], level)
+    if voter == V_LEVEL:
+        return beyond(e.innovation[e.change], e.level_f[e.change], level) * e.level_side[e.change]
+    return (e.mid < e.true_price * e.dev_low) - (e.mid > e.true_price * e.dev_high)
+
+
+cdef inline void feed(engine_t *e, const lt_tick *t, Py_ssize_t j) noexcept nogil:
+    """Takes the columns' values of this tick, and lets the voters that observed something vote anew."""
+    if e.on[V_Z]:
+        e.z_state = z_signal(e.z_gap[j], e.z_variance[j], e.entry[V_Z].level, 0.0, e.z_state)
         e.vote[V_Z] = e.place[V_Z] * e.z_state
     if e.on[V_DEVIATION]:
-        e.vote[V_DEVIATION] = e.place[V_DEVIATION] * ((mid < true_price * e.dev_low) - (mid > true_price * e.dev_high))
-    if t.flags & LT_QUOTE:
-        feed_quote(e, t)
-    e.cusum.event = 0
-    if r != 0.0 and e.on_changes:
-        feed_change(e, mid, r)
+        e.vote[V_DEVIATION] = e.place[V_DEVIATION] * signal_of(e, V_DEVIATION)
+    if e.quotes[j] != e.quote:
+        e.quote = e.quotes[j]
+        if e.on[V_OFI]:
+            e.vote[V_OFI] = e.place[V_OFI] * signal_of(e, V_OFI)
+        if e.on[V_MICRO]:
+            e.vote[V_MICRO] = e.place[V_MICRO] * signal_of(e, V_MICRO)
+    e.changed = e.changes[j] != e.change
+    if e.changed:
+        e.change = e.changes[j]
+        if e.on[V_DRIFT]:
+            e.vote[V_DRIFT] = e.place[V_DRIFT] * signal_of(e, V_DRIFT)
+        if e.on[V_LEVEL]:
+            e.vote[V_LEVEL] = e.place[V_LEVEL] * signal_of(e, V_LEVEL)
     if t.flags & LT_TRADE and e.on_trades:
         feed_trade(e, t)
 
@@ -180,18 +283,18 @@ cdef inline void sample(quantile_t *entry, int signal) noexcept nogil:
     quantile_push(entry, signal != 0)
 
 
-cdef void adapt(engine_t *e) noexcept nogil:
+cdef void adapt(engine_t *e, Py_ssize_t j) noexcept nogil:
     """Lets every ready voter's |value| pull its entry level."""
-    if e.on[V_OFI] and ofi_ready(&e.ofi):
-        sample(&e.entry[V_OFI], ofi_signal(&e.ofi, e.entry[V_OFI].level))
-    if e.on[V_Z] and e.z.ring.head >= e.z.window:
-        sample(&e.entry[V_Z], z_signal(&e.z, e.mid, e.entry[V_Z].level, 0.0, 0))
-    if e.on[V_DRIFT] and e.drift.count >= e.drift.min_obs:
-        sample(&e.entry[V_DRIFT], drift_signal(&e.drift, e.entry[V_DRIFT].level))
-    if e.on[V_LEVEL] and level_ready(&e.level) and e.level.f > 0.0:
-        sample(&e.entry[V_LEVEL], level_signal(&e.level, e.entry[V_LEVEL].level))
-    if e.on[V_MICRO] and e.micro.smooth.ready:
-        sample(&e.entry[V_MICRO], micro_signal(&e.micro, e.entry[V_MICRO].level))
+    if e.on[V_OFI] and e.ofi_square[e.quote] >= 0.0:
+        sample(&e.entry[V_OFI], signal_of(e, V_OFI))
+    if e.on[V_Z] and e.z_variance[j] >= 0.0:
+        sample(&e.entry[V_Z], z_signal(e.z_gap[j], e.z_variance[j], e.entry[V_Z].level, 0.0, 0))
+    if e.on[V_DRIFT] and e.drift_square[e.change] >= 0.0:
+        sample(&e.entry[V_DRIFT], signal_of(e, V_DRIFT))
+    if e.on[V_LEVEL] and e.level_f[e.change] > 0.0:
+        sample(&e.entry[V_LEVEL], signal_of(e, V_LEVEL))
+    if e.on[V_MICRO] and e.micro_spread[e.quote] > 0.0:
+        sample(&e.entry[V_MICRO], signal_of(e, V_MICRO))
     if e.on[V_FLOW] and flow_ready(&e.flow):
         sample(&e.entry[V_FLOW], flow_signal(&e.flow, e.entry[V_FLOW].level))
     if e.on[V_DEVIATION] and e.true_price > 0.0:
@@ -231,7 +334,7 @@ cdef inline int decide(engine_t *e) noexcept nogil:
         e.next_refresh += e.refresh
     direction = jury_vote(&e.jury, e.code)
     if direction != 0:
-        if e.gate_trend and e.trend.side == -direction:
+        if e.gate_trend and e.trend_side[e.change] == -direction:
             return 0
         if e.gate_vpin and vpin_ready(&e.vpin) and not e.vpin.passes:
             return 0
@@ -267,7 +370,7 @@ cdef void opened(engine_t *e) noexcept nogil:
     """Sets the exits of a position from its entry price; levels are times the side, so that up is gain."""
     cdef double price = e.broker.account.entry_price
     cdef int side = 1 if e.broker.account.position > 0 else -1
-    e.entry_index = e.index
+    e.deadline = e.index + e.hold if e.hold > 0 else INDEX_END
     e.take_level = side * price * (1.0 + side * e.take_profit) if e.take_profit > 0.0 else INFINITY
     e.stop_level = side * price * (1.0 - side * e.stop) if e.stop > 0.0 else -INFINITY
     e.best = side * price
@@ -369,9 +472,9 @@ cdef inline int exit_reason(engine_t *e, double touch, int side, int direction) 
         e.best = touch if touch > e.best else e.best
         if not e.trailing:
             e.trailing = touch - side * e.broker.account.entry_price >= e.trail_gain * e.broker.account.entry_price
-        if e.trailing and e.best - touch >= e.trail_vol * sqrt(e.vol.value) * fabs(e.best):
+        if e.trailing and e.best - touch >= e.trail_vol * sqrt(e.variance[e.change]) * fabs(e.best):
             return REASON_TRAILING
-    if e.hold > 0 and e.index - e.entry_index >= e.hold:
+    if e.index >= e.deadline:
         return REASON_TIME
     if (direction == -side and e.on_signal != EXIT_NONE) or (direction != side and e.on_signal == EXIT_FLAT):
         return REASON_REVERSE
@@ -397,7 +500,7 @@ cdef inline void trade(engine_t *e, const lt_tick *t, int direction) noexcept no
 
 # The tick
 
-cdef inline void step(engine_t *e, const lt_tick *t, double mid, double r, double true_price) noexcept nogil:
+cdef inline void step(engine_t *e, const lt_tick *t, Py_ssize_t j, double true_price) noexcept nogil:
     if t.ts >= e.day_end:
         e.day_end = (t.ts // DAY_NS + 1) * DAY_NS
         e.day_equity = e.equity
@@ -406,31 +509,30 @@ cdef inline void step(engine_t *e, const lt_tick *t, double mid, double r, doubl
     e.broker.quote = t
     if t.flags & (LT_QUOTE | LT_NO_QUOTE):
         e.quote_ts = t.ts
-    e.mid, e.true_price = mid, true_price
-    feed(e, t, mid, r, true_price)
+    e.mid, e.true_price = e.mids[j], true_price
+    feed(e, t, j)
     if e.adaptive and e.index % SAMPLE == 0:
-        adapt(e)
+        adapt(e, j)
     e.direction = decide(e)
     trade(e, t, e.direction)
     e.last_ts = t.ts
 
 
-cdef void record(const engine_t *e, lt_result *out) noexcept nogil:
+cdef void record(const engine_t *e, Py_ssize_t j, lt_result *out) noexcept nogil:
     """The result row of the tick just taken."""
     memset(out, 0, sizeof(lt_result))
     out.ts, out.true_price, out.market_price = e.last_ts, e.true_price, e.mid
     out.deviation = lt_log(e.mid / e.true_price) if e.true_price > 0.0 else NAN
-    out.ofi = e.ofi.total if e.on[V_OFI] and ofi_ready(&e.ofi) else NAN
-    out.z_score = z_value(&e.z, e.mid) if e.on[V_Z] and e.z.ring.head >= e.z.window else NAN
-    out.kalman_level = e.mid * lt_exp(-e.level.residual) if e.on[V_LEVEL] and level_ready(&e.level) else NAN
-    out.kalman_velocity = e.drift.a if e.on[V_DRIFT] and e.drift.count >= e.drift.min_obs else NAN
-    out.ewma_vol = sqrt(e.vol.value) if e.vol.ready else NAN
-    out.cusum = <int8_t> e.cusum.event
-    out.regime = <int8_t> e.trend.side
+    out.ofi, out.microprice = e.ofi_total[e.quote], e.micro_mid[e.quote]
+    out.z_score = NAN
+    if e.z_variance[j] >= 0.0:
+        out.z_score = e.z_gap[j] / sqrt(e.z_variance[j]) if e.z_variance[j] > 0.0 else 0.0
+    out.kalman_level, out.kalman_velocity = e.mid * lt_exp(-e.residual[e.change]), e.drift_mean[e.change]
+    out.ewma_vol, out.regime = sqrt(e.variance[e.change]), e.trend_side[e.change]
+    out.cusum = e.cusum_event[e.change] if e.changed else 0
     out.kyle_lambda = kyle_value(&e.kyle)
     out.flow_momentum = flow_value(&e.flow) if e.on[V_FLOW] and flow_ready(&e.flow) else NAN
     out.vpin = e.vpin.value if e.on_vpin and vpin_ready(&e.vpin) else NAN
-    out.microprice = e.micro.weighted if e.on[V_MICRO] and e.micro.smooth.ready else NAN
     out.vote_logodds = e.jury.code_logit[e.code]
     out.vote_probability = 1.0 / (1.0 + lt_exp(-out.vote_logodds))
     out.direction = <int8_t> e.direction
@@ -470,9 +572,9 @@ cdef Py_ssize_t accept(engine_t *e, const lt_tick *ticks, Py_ssize_t n) noexcept
     return m
 
 
-cdef Py_ssize_t take(engine_t *e, const lt_tick *ticks, const double *true_price, Py_ssize_t n, lt_result *rows,
-                     int64_t every) noexcept nogil:
-    """Feeds a block of at most BLOCK good and bad ticks; how many rows were written."""
+cdef Py_ssize_t take(engine_t *e, const lt_tick *ticks, const double *true_price, Py_ssize_t n,
+                     lt_result *rows, int64_t every) noexcept nogil:
+    """Feeds a block of at most BLOCK ticks; how many rows were written."""
     cdef Py_ssize_t j, written = 0, m = accept(e, ticks, n)
     cdef const lt_tick *t
     if m == 0:
@@ -481,11 +583,18 @@ cdef Py_ssize_t take(engine_t *e, const lt_tick *ticks, const double *true_price
     if e.index == 0 and e.on_trend:
         trend_push(&e.trend, e.mids[0], NAN)
     e.last_mid = e.mids[m - 1]
+    if e.on[V_Z]:
+        feed_mids(e, m)
+    if e.on[V_OFI] or e.on[V_MICRO]:
+        feed_quotes(e, ticks, m)
+    if e.on_changes:
+        feed_changes(e, m)
+    e.quote = e.change = 0
     for j in range(m):
         t = &ticks[e.good[j]]
-        step(e, t, e.mids[j], e.returns[j], true_price[e.good[j]] if true_price != NULL else NAN)
+        step(e, t, j, true_price[e.good[j]] if true_price != NULL else NAN)
         if rows != NULL and e.index % every == 0:
-            record(e, &rows[written])
+            record(e, j, &rows[written])
             written += 1
         e.index += 1
     e.last = t[0]
@@ -517,6 +626,16 @@ cdef int open_formulas(engine_t *e, uint64_t window) noexcept nogil:
         return -1
     # judged on a full window: over 20 trades the standard error of a win rate is 0.11
     return realised_open(&e.realised, 100, 100)
+
+
+cdef void open_columns(engine_t *e) noexcept nogil:
+    """Nothing has been observed, and a formula that is off never will."""
+    cdef Py_ssize_t n
+    for n in range(BLOCK):
+        e.z_gap[n] = e.z_variance[n] = NAN
+    for n in range(BLOCK + 1):
+        e.ofi_total[n] = e.ofi_square[n] = e.micro_gap[n] = e.micro_spread[n] = e.micro_mid[n] = NAN
+        e.drift_mean[n] = e.drift_square[n] = e.innovation[n] = e.level_f[n] = e.residual[n] = e.variance[n] = NAN
 
 
 cdef void open_levels(engine_t *e) noexcept nogil:
@@ -578,6 +697,7 @@ cdef class Processor:
         self._true_price = <double *> calloc(BLOCK, sizeof(double))
         if self._ticks == NULL or self._true_price == NULL or open_formulas(e, settings.signals.window) < 0:
             raise MemoryError()
+        open_columns(e)
         open_levels(e)
         e.adaptive = settings.signals.adaptive
         self._open_voters(settings.signals)
@@ -771,8 +891,8 @@ cdef class Processor:
             step = n - done if n - done < BLOCK else BLOCK
             if source == NULL:
                 self._market.make(self._ticks, self._true_price, step)
-                written += take(self._e, self._ticks, self._true_price, step, rows + written if rows != NULL else NULL,
-                                every)
+                written += take(self._e, self._ticks, self._true_price, step,
+                                rows + written if rows != NULL else NULL, every)
             else:
                 written += take(self._e, source + done, truth + done if truth != NULL else NULL, step,
                                 rows + written if rows != NULL else NULL, every)

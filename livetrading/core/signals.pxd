@@ -5,7 +5,7 @@ A push is constant work, allocates nothing and answers LT_OK, or LT_WARMUP befor
 formula votes, `x_signal(state, level)` is its direction under an entry level and `x_magnitude(state)` the |value|
 that the level is compared with. Comparisons are of squares where that saves a root and a division a tick.
 """
-from libc.math cimport NAN, fabs, sqrt
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.stdint cimport int64_t, uint64_t
 
 from livetrading.core.ring cimport (
@@ -68,8 +68,9 @@ cdef inline bint ofi_ready(const ofi_t *s) noexcept nogil:
     return s.ring.head >= s.window
 
 
-cdef inline int ofi_signal(const ofi_t *s, double level) noexcept nogil:
-    return (s.total * s.total > level * level * s.squares.value) * lt_side(s.total)
+cdef inline int beyond(double x, double square, double level) noexcept nogil:
+    """Sign of x where |x| / sqrt(square) is above the level, else 0; also where either is NaN."""
+    return (x * x > level * level * square) * lt_side(x)
 
 
 cdef inline double ofi_z(const ofi_t *s) noexcept nogil:
@@ -86,16 +87,22 @@ cdef inline double z_variance(const lt_moments *s) noexcept nogil:
 
 cdef inline double z_value(const lt_moments *s, double x) noexcept nogil:
     cdef double v = z_variance(s)
-    return (x - s.anchor - s.mean) / sqrt(v) if v > 0.0 else 0.0
+    return z_gap(s, x) / sqrt(v) if v > 0.0 else 0.0
 
 
-cdef inline int z_signal(const lt_moments *s, double x, double entry, double leave, int state) noexcept nogil:
+cdef inline double z_gap(const lt_moments *s, double x) noexcept nogil:
+    return x - s.anchor - s.mean
+
+
+cdef inline int z_signal(double gap, double variance, double entry, double leave, int state) noexcept nogil:
     """HYST(z, entry, leave) from the state before: short from entry up until z falls to leave, and the mirror image."""
-    cdef double v = z_variance(s), d = (x - s.anchor - s.mean) * (v > 0.0), square = d * d
-    cdef int side = (d > 0.0) - (d < 0.0), far = (square >= entry * entry * v) * side
-    if state == 0 or state == side or square <= leave * leave * v:
+    cdef double square = gap * gap
+    cdef int side = lt_side(gap)
+    if not variance > 0.0:
+        return 0
+    if state == 0 or state == side or square <= leave * leave * variance:
         # flat, on the other side of the mean than the entry was, or inside the exit band
-        return -far
+        return -side * (square >= entry * entry * variance)
     return state
 
 
@@ -103,7 +110,7 @@ cdef inline int z_signal(const lt_moments *s, double x, double entry, double lea
 
 ctypedef struct drift_t:
     double q
-    uint64_t count, min_obs
+    int64_t count, min_obs
     double a, p, f, gain, inverse_f
     double squares, recent      # sum of nu^2 / F, folded in from `recent` every 1024 returns so that rounding is small
 
@@ -136,11 +143,14 @@ cdef inline double drift_sigma2(const drift_t *s) noexcept nogil:
     return (s.squares + s.recent) / <double>(s.count - 1)
 
 
-cdef inline int drift_signal(const drift_t *s, double level) noexcept nogil:
-    cdef double sum2 = s.squares + s.recent, n = <double>(s.count - 1)
-    if not sum2 > 1e-24 * n:
-        return 0
-    return (s.a * s.a * n >= level * level * sum2 * s.p and s.a != 0.0) * lt_side(s.a)
+cdef inline double drift_square(const drift_t *s) noexcept nogil:
+    """count - 1 times the variance of the drift; infinite, so that nothing is beyond it, where it is rounding."""
+    cdef double sum2 = s.squares + s.recent
+    return sum2 * s.p if sum2 > 1e-24 * <double> (s.count - 1) else INFINITY
+
+
+cdef inline int drift_signal(double drift, double count, double square, double level) noexcept nogil:
+    return (drift * drift * count >= level * level * square and drift != 0.0) * lt_side(drift)
 
 
 cdef inline double drift_z(const drift_t *s) noexcept nogil:
@@ -226,9 +236,9 @@ cdef inline bint level_ready(const level_t *s) noexcept nogil:
     return s.ring.head >= s.window
 
 
-cdef inline int level_signal(const level_t *s, double level) noexcept nogil:
-    cdef double v = s.innovation                    # NaN before the first update: no signal
-    return (v * v > level * level * s.f) * lt_side(v) * (1 - 2 * (s.r > s.q))
+cdef inline int level_turn(const level_t *s) noexcept nogil:
+    """-1 where the noise outweighs the moves, so that an innovation bounces, else 1."""
+    return 1 - 2 * (s.r > s.q)
 
 
 cdef inline double level_z(const level_t *s) noexcept nogil:
@@ -451,9 +461,9 @@ cdef inline void micro_push(micro_t *s, double bid, double ask, double bid_size,
     ewma_push(&s.smooth, s.weighted)
 
 
-cdef inline int micro_signal(const micro_t *s, double level) noexcept nogil:
-    cdef double d = s.weighted - s.smooth.value, edge = level * s.spread
-    return (d > edge) - (d < -edge)
+cdef inline int micro_signal(double gap, double spread, double level) noexcept nogil:
+    cdef double edge = level * spread
+    return (gap > edge) - (gap < -edge)
 
 
 cdef inline double micro_magnitude(const micro_t *s) noexcept nogil:
@@ -494,7 +504,7 @@ cdef inline void quantile_push(quantile_t *s, bint exceeded) noexcept nogil:
 
 cdef int ofi_open(ofi_t *s, uint64_t window) noexcept nogil
 cdef int z_open(lt_moments *s, uint64_t window) noexcept nogil
-cdef void drift_open(drift_t *s, double q, uint64_t min_obs) noexcept nogil
+cdef void drift_open(drift_t *s, double q, int64_t min_obs) noexcept nogil
 cdef int level_open(level_t *s, uint64_t window, double floor) noexcept nogil
 cdef void cusum_open(cusum_t *s, double c) noexcept nogil
 cdef void trend_open(trend_t *s, double fast, double slow, uint64_t warm, double limit) noexcept nogil

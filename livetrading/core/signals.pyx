@@ -29,7 +29,7 @@ cdef int z_open(lt_moments *s, uint64_t window) noexcept nogil:
     return ring_open(&s.ring, window)
 
 
-cdef void drift_open(drift_t *s, double q, uint64_t min_obs) noexcept nogil:
+cdef void drift_open(drift_t *s, double q, int64_t min_obs) noexcept nogil:
     memset(s, 0, sizeof(drift_t))
     s.q = q
     s.min_obs = min_obs
@@ -544,7 +544,7 @@ cdef class OrderFlowImbalance(_QuoteFed):
         return self._s.total
 
     cdef int direction(self) noexcept nogil:
-        return ofi_signal(&self._s, self._entry)
+        return beyond(self._s.total, self._s.squares.value, self._entry)
 
     cdef double evidence(self) noexcept nogil:
         return normal_confidence(ofi_z(&self._s))
@@ -595,7 +595,8 @@ cdef class ZScoreSignal(_PriceFed):
     cdef void feed(self, double price, double r) noexcept nogil:
         lt_moments_push(&self._s, price)
         if self.is_ready():
-            self._state = z_signal(&self._s, price, self._entry, self._exit, self._state)
+            self._state = z_signal(z_gap(&self._s, price), z_variance(&self._s), self._entry, self._exit,
+                                   self._state)
 
     cdef bint is_ready(self) noexcept nogil:
         return self._s.ring.head >= self._s.window
@@ -656,7 +657,7 @@ cdef class KalmanFilter(_PriceFed):
         return self._s.a
 
     cdef int direction(self) noexcept nogil:
-        return drift_signal(&self._s, self._entry)
+        return drift_signal(self._s.a, <double> (self._s.count - 1), drift_square(&self._s), self._entry)
 
     cdef double evidence(self) noexcept nogil:
         return normal_confidence(drift_z(&self._s))
@@ -711,7 +712,7 @@ cdef class KalmanPriceFilter(_PriceFed):
         return lt_log(self._price) - self._s.residual
 
     cdef int direction(self) noexcept nogil:
-        return level_signal(&self._s, 2.0)
+        return beyond(self._s.innovation, self._s.f, 2.0) * level_turn(&self._s)
 
     cdef double evidence(self) noexcept nogil:
         cdef double u = level_z(&self._s)
@@ -1175,7 +1176,7 @@ cdef class BitcoinMicroPrice(_QuoteFed):
         return self._s.smooth.value
 
     cdef int direction(self) noexcept nogil:
-        return micro_signal(&self._s, self._thr)
+        return micro_signal(self._s.weighted - self._s.smooth.value, self._s.spread, self._thr)
 
     cdef double evidence(self) noexcept nogil:
         return clip01(micro_magnitude(&self._s))
