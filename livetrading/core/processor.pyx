@@ -19,13 +19,16 @@ from livetrading.core.market cimport BLOCK, Market
 from livetrading.core.records cimport (
     LT_BAD_KINDS, LT_NO_QUOTE, LT_QUOTE, LT_TRADE, lt_fill, lt_result, lt_tick, lt_tick_fault, lt_tick_plain,
 )
-from livetrading.core.ring cimport LT_OK, lt_moments, lt_moments_push, ring_close
+from livetrading.core.ring cimport (
+    LT_OK, LT_STRETCH, lt_flow_gains, lt_moments, lt_moments_push, lt_moments_stretch, lt_quote_flow, lt_return_gains,
+    lt_ring_push, lt_ring_window, lt_sums_stretch, lt_weighted_mids, ring_close,
+)
 from livetrading.core.signals cimport (
-    beyond, cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_square, drift_t, ewma_push,
-    ewma_t, flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t,
-    kyle_value, level_open, level_push, level_t, level_turn, micro_open, micro_push, micro_signal, micro_t, ofi_open,
-    ofi_push, ofi_t, quantile_open, quantile_push, quantile_t, trend_open, trend_push, trend_t, vpin_free, vpin_open,
-    vpin_push, vpin_ready, vpin_t, z_gap, z_open, z_signal, z_variance,
+    OFI_SHARE, beyond, cusum_open, cusum_push, cusum_t, drift_open, drift_push, drift_signal, drift_square, drift_t,
+    ewma_push, ewma_t, flow_open, flow_push, flow_ready, flow_signal, flow_t, flow_value, kyle_open, kyle_push, kyle_t,
+    kyle_value, level_filter, level_open, level_start, level_sums, level_t, level_turn, micro_open, micro_signal,
+    micro_t, ofi_open, ofi_push, ofi_t, quantile_open, quantile_push, quantile_t, trend_open, trend_push, trend_t,
+    vpin_free, vpin_open, vpin_push, vpin_ready, vpin_t, z_gap, z_open, z_signal, z_variance,
 )
 from livetrading.core.sizing cimport (
     calibration_bin, calibration_t, drawdown_brake, first_at_gain, kelly_fraction, realised_open, realised_push,
@@ -126,6 +129,14 @@ cdef struct engine_t:
     # the columns
     double z_gap[BLOCK]
     double z_variance[BLOCK]
+    double bid[BLOCK + 1]
+    double ask[BLOCK + 1]
+    double bid_size[BLOCK + 1]
+    double ask_size[BLOCK + 1]
+    double change_return[BLOCK + 1]
+    double change_mid[BLOCK + 1]
+    double level_g0[BLOCK + 1]
+    double level_g1[BLOCK + 1]
     double ofi_total[BLOCK + 1]
     double ofi_square[BLOCK + 1]
     double micro_gap[BLOCK + 1]
@@ -146,87 +157,178 @@ cdef struct engine_t:
 # Formulas. Nothing up to the vote depends on trading, so each formula takes the whole block, its state in registers,
 # and leaves a column: the value after each of its observations, the last of the block before in place 0.
 
+# Rolling sums go by stretches in csrc; what a stretch refuses, or comes before the window is full, is pushed singly.
+
 cdef void feed_mids(engine_t *e, Py_ssize_t m) noexcept nogil:
-    cdef lt_moments z = e.z
-    cdef Py_ssize_t j
-    for j in range(m):
-        if lt_moments_push(&z, e.mids[j]) == LT_OK:
-            e.z_gap[j] = z_gap(&z, e.mids[j])
-            e.z_variance[j] = z_variance(&z)
-        else:
-            e.z_gap[j] = e.z_variance[j] = NAN
-    e.z = z
+    cdef Py_ssize_t j = 0, stop
+    while j < m:
+        stop = j + LT_STRETCH if j + LT_STRETCH < m else m
+        if e.z.ring.head >= e.z.window and lt_moments_stretch(
+                &e.z, stop - j, &e.mids[j], &e.z_gap[j], &e.z_variance[j]) == 0:
+            j = stop
+        while j < stop:
+            if lt_moments_push(&e.z, e.mids[j]) == LT_OK:
+                e.z_gap[j], e.z_variance[j] = z_gap(&e.z, e.mids[j]), z_variance(&e.z)
+            j += 1
 
 
-cdef void feed_quotes(engine_t *e, const lt_tick *ticks, Py_ssize_t m) noexcept nogil:
-    """The new quotes with both sizes known; comparisons with NaN are false."""
-    cdef ofi_t ofi = e.ofi
-    cdef micro_t micro = e.micro
+cdef Py_ssize_t gather_quotes(engine_t *e, const lt_tick *ticks, Py_ssize_t m) noexcept nogil:
+    """The new quotes with both sizes known, in places 1 to n; comparisons with NaN are false."""
     cdef const lt_tick *t
-    cdef Py_ssize_t j, n = 0
-    e.ofi_total[0], e.ofi_square[0] = e.ofi_total[e.quote_count], e.ofi_square[e.quote_count]
-    e.micro_gap[0], e.micro_spread[0] = e.micro_gap[e.quote_count], e.micro_spread[e.quote_count]
-    e.micro_mid[0] = e.micro_mid[e.quote_count]
+    cdef Py_ssize_t j, n = 0, last = e.quote_count
+    e.bid[0], e.ask[0], e.bid_size[0], e.ask_size[0] = e.bid[last], e.ask[last], e.bid_size[last], e.ask_size[last]
+    e.ofi_total[0], e.ofi_square[0] = e.ofi_total[last], e.ofi_square[last]
+    e.micro_gap[0], e.micro_spread[0], e.micro_mid[0] = e.micro_gap[last], e.micro_spread[last], e.micro_mid[last]
     for j in range(m):
         t = &ticks[e.good[j]]
         if t.flags & LT_QUOTE and t.ask > t.bid and t.bid_size >= 0.0 and t.ask_size >= 0.0:
             n += 1
-            if e.on[V_OFI] and ofi_push(&ofi, t.bid, t.ask, t.bid_size, t.ask_size) == LT_OK:
-                e.ofi_total[n], e.ofi_square[n] = ofi.total, ofi.squares.value
-            else:
-                e.ofi_total[n] = e.ofi_square[n] = NAN
-            if e.on[V_MICRO] and t.bid_size > 0.0 and t.ask_size > 0.0:
-                micro_push(&micro, t.bid, t.ask, t.bid_size, t.ask_size)
-                e.micro_gap[n], e.micro_spread[n] = micro.weighted - micro.smooth.value, micro.spread
-                e.micro_mid[n] = micro.weighted
-            else:
-                e.micro_gap[n], e.micro_spread[n] = e.micro_gap[n - 1], e.micro_spread[n - 1]
-                e.micro_mid[n] = e.micro_mid[n - 1]
+            e.bid[n], e.ask[n], e.bid_size[n], e.ask_size[n] = t.bid, t.ask, t.bid_size, t.ask_size
         e.quotes[j] = <int16_t> n
     e.quote_count = n
-    e.ofi, e.micro = ofi, micro
+    return n
 
 
-cdef void feed_changes(engine_t *e, Py_ssize_t m) noexcept nogil:
-    """The changes of the mid, by their log returns."""
+cdef bint flow_stretch(engine_t *e, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """Order flow imbalance after quotes k to k + n - 1; False, with nothing done, where it has to be recomputed."""
+    cdef ofi_t *s = &e.ofi
+    cdef double flow[LT_STRETCH]
+    cdef double gain[LT_STRETCH]
+    cdef double gain2[LT_STRETCH]
+    cdef Py_ssize_t i
+    lt_quote_flow(n, &e.bid[k], &e.ask[k], &e.bid_size[k], &e.ask_size[k], flow)
+    for i in range(n):
+        lt_ring_push(&s.ring, flow[i])
+    lt_flow_gains(n, lt_ring_window(&s.ring, s.window + n) + s.window, s.window, gain, gain2)
+    if lt_sums_stretch(n, gain, gain2, OFI_SHARE, &s.total, &s.squares, &e.ofi_total[k], &e.ofi_square[k]) != 0:
+        s.ring.head -= n
+        return False
+    s.e = flow[n - 1]
+    i = k + n - 1
+    s.bid, s.ask, s.bid_size, s.ask_size = e.bid[i], e.ask[i], e.bid_size[i], e.ask_size[i]
+    return True
+
+
+cdef void feed_flow(engine_t *e, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k = 1, stop
+    while k <= n:
+        stop = k + LT_STRETCH if k + LT_STRETCH <= n else n + 1
+        if e.ofi.ring.head >= e.ofi.window and flow_stretch(e, k, stop - k):
+            k = stop
+        while k < stop:
+            if ofi_push(&e.ofi, e.bid[k], e.ask[k], e.bid_size[k], e.ask_size[k]) == LT_OK:
+                e.ofi_total[k], e.ofi_square[k] = e.ofi.total, e.ofi.squares.value
+            k += 1
+
+
+cdef void feed_micro(engine_t *e, Py_ssize_t n) noexcept nogil:
+    """The weighted mid against its average; a quote with an empty side is none."""
+    cdef ewma_t smooth = e.micro.smooth
+    cdef Py_ssize_t k
+    lt_weighted_mids(n, &e.bid[1], &e.ask[1], &e.bid_size[1], &e.ask_size[1], &e.micro_mid[1], &e.micro_spread[1])
+    for k in range(1, n + 1):
+        if e.bid_size[k] > 0.0 and e.ask_size[k] > 0.0:
+            ewma_push(&smooth, e.micro_mid[k])
+            e.micro_gap[k] = e.micro_mid[k] - smooth.value
+        else:
+            e.micro_gap[k], e.micro_spread[k] = e.micro_gap[k - 1], e.micro_spread[k - 1]
+            e.micro_mid[k] = e.micro_mid[k - 1]
+    e.micro.smooth = smooth
+
+
+cdef Py_ssize_t gather_changes(engine_t *e, Py_ssize_t m) noexcept nogil:
+    """The changes of the mid and their log returns, in places 1 to n."""
+    cdef Py_ssize_t j, n = 0, last = e.change_count
+    e.drift_mean[0], e.drift_square[0], e.drift_count[0] = e.drift_mean[last], e.drift_square[last], e.drift_count[last]
+    e.innovation[0], e.level_f[0], e.level_side[0] = e.innovation[last], e.level_f[last], e.level_side[last]
+    e.residual[0], e.variance[0], e.trend_side[0] = e.residual[last], e.variance[last], e.trend_side[last]
+    for j in range(m):
+        if e.returns[j] != 0.0:
+            n += 1
+            e.change_return[n], e.change_mid[n] = e.returns[j], e.mids[j]
+        e.changes[j] = <int16_t> n
+    e.change_count = n
+    return n
+
+
+cdef bint level_stretch(engine_t *e, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """The sums of 201 after changes k to k + n - 1; False, with nothing done, where they have to be recomputed."""
+    cdef level_t *s = &e.level
+    cdef double gain[LT_STRETCH]
+    cdef double gain2[LT_STRETCH]
+    cdef Py_ssize_t i
+    for i in range(n):
+        lt_ring_push(&s.ring, e.change_return[k + i])
+    lt_return_gains(n, lt_ring_window(&s.ring, s.window + n) + s.window, s.window, gain, gain2)
+    if lt_sums_stretch(n, gain, gain2, s.floor, &s.g1, &s.g0, &e.level_g1[k], &e.level_g0[k]) != 0:
+        s.ring.head -= n
+        return False
+    return True
+
+
+cdef void feed_level_sums(engine_t *e, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k = 1, stop
+    while k <= n:
+        stop = k + LT_STRETCH if k + LT_STRETCH <= n else n + 1
+        if e.level.ring.head >= e.level.window and level_stretch(e, k, stop - k):
+            k = stop
+        while k < stop:
+            level_sums(&e.level, e.change_return[k])
+            e.level_g0[k], e.level_g1[k] = e.level.g0.value, e.level.g1
+            k += 1
+
+
+cdef void feed_filters(engine_t *e, Py_ssize_t n, int64_t seen) noexcept nogil:
+    """The recurrences over the changes, `seen` of which 201 had before: side by side they hide their latency."""
     cdef drift_t drift = e.drift
     cdef level_t level = e.level
     cdef ewma_t vol = e.vol
     cdef trend_t trend = e.trend
     cdef cusum_t cusum = e.cusum
-    cdef Py_ssize_t j, n = 0, last = e.change_count
+    cdef int64_t full = <int64_t> level.window - seen
+    cdef Py_ssize_t k
     cdef double r
-    e.drift_mean[0], e.drift_square[0], e.drift_count[0] = e.drift_mean[last], e.drift_square[last], e.drift_count[last]
-    e.innovation[0], e.level_f[0], e.level_side[0] = e.innovation[last], e.level_f[last], e.level_side[last]
-    e.residual[0], e.variance[0], e.trend_side[0] = e.residual[last], e.variance[last], e.trend_side[last]
-    for j in range(m):
-        r = e.returns[j]
-        if r != 0.0:
-            n += 1
-            if e.on_cusum:
-                cusum_push(&cusum, r, vol.value if vol.ready else NAN)
-                e.cusum_event[n] = <int8_t> cusum.event
-            if e.on_vol:
-                ewma_push(&vol, r * r)
-                e.variance[n] = vol.value
-            if e.on_trend:
-                trend_push(&trend, e.mids[j], vol.value)
-                e.trend_side[n] = <int8_t> trend.side
-            if e.on[V_DRIFT]:
-                if drift_push(&drift, r) == LT_OK:
-                    e.drift_mean[n], e.drift_square[n] = drift.a, drift_square(&drift)
-                else:
-                    e.drift_mean[n] = e.drift_square[n] = NAN
-                e.drift_count[n] = <double> (drift.count - 1)
-            if e.on[V_LEVEL]:
-                if level_push(&level, r) == LT_OK:
-                    e.innovation[n], e.level_f[n], e.residual[n] = level.innovation, level.f, level.residual
-                else:
-                    e.innovation[n] = e.level_f[n] = e.residual[n] = NAN
-                e.level_side[n] = <int8_t> level_turn(&level)
-        e.changes[j] = <int16_t> n
-    e.change_count = n
+    for k in range(1, n + 1):
+        r = e.change_return[k]
+        if e.on_cusum:
+            cusum_push(&cusum, r, vol.value if vol.ready else NAN)
+            e.cusum_event[k] = <int8_t> cusum.event
+        if e.on_vol:
+            ewma_push(&vol, r * r)
+            e.variance[k] = vol.value
+        if e.on_trend:
+            trend_push(&trend, e.change_mid[k], vol.value)
+            e.trend_side[k] = <int8_t> trend.side
+        if e.on[V_DRIFT]:
+            if drift_push(&drift, r) == LT_OK:
+                e.drift_mean[k], e.drift_square[k] = drift.a, drift_square(&drift)
+            e.drift_count[k] = <double> (drift.count - 1)
+        if e.on[V_LEVEL] and k >= full:
+            level.g0.value, level.g1 = e.level_g0[k], e.level_g1[k]
+            if k == full:
+                level_start(&level)
+            else:
+                level_filter(&level, r)
+            e.innovation[k], e.level_f[k], e.residual[k] = level.innovation, level.f, level.residual
+            e.level_side[k] = <int8_t> level_turn(&level)
+    level.g0, level.g1 = e.level.g0, e.level.g1
     e.drift, e.level, e.vol, e.trend, e.cusum = drift, level, vol, trend, cusum
+
+
+cdef void feed_changes(engine_t *e, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t n = gather_changes(e, m)
+    cdef int64_t seen = <int64_t> e.level.ring.head
+    if e.on[V_LEVEL]:
+        feed_level_sums(e, n)
+    feed_filters(e, n, seen)
+
+
+cdef void feed_quotes(engine_t *e, const lt_tick *ticks, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t n = gather_quotes(e, ticks, m)
+    if e.on[V_OFI]:
+        feed_flow(e, n)
+    if e.on[V_MICRO] and n > 0:
+        feed_micro(e, n)
 
 
 cdef void feed_trade(engine_t *e, const lt_tick *t) noexcept nogil:

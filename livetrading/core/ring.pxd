@@ -29,6 +29,19 @@ cdef extern from "lt_rolling.h" nogil:
     bint lt_squares_loose(const lt_squares *s, double scale) noexcept
     int lt_moments_push(lt_moments *s, double x) noexcept
 
+cdef extern from "lt_columns.h" nogil:
+    enum:
+        LT_STRETCH
+    int lt_moments_stretch(lt_moments *s, size_t n, const double *x, double *gap, double *variance) noexcept
+    int lt_sums_stretch(size_t n, const double *gain, const double *gain2, double share, double *plain,
+                        lt_squares *squares, double *plain_out, double *squares_out) noexcept
+    void lt_flow_gains(size_t n, const double *e, size_t window, double *gain, double *gain2) noexcept
+    void lt_return_gains(size_t n, const double *r, size_t window, double *gain, double *gain2) noexcept
+    void lt_quote_flow(size_t n, const double *bid, const double *ask, const double *bid_size, const double *ask_size,
+                       double *e) noexcept
+    void lt_weighted_mids(size_t n, const double *bid, const double *ask, const double *bid_size,
+                          const double *ask_size, double *weighted, double *spread) noexcept
+
 # Allocates the zeroed slots of a ring that holds n values; 0, or -1 where memory ran out.
 cdef int ring_open(lt_ring *ring, uint64_t n) noexcept nogil
 cdef void ring_close(lt_ring *ring) noexcept nogil

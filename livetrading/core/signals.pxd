@@ -17,6 +17,13 @@ from livetrading.core.variates cimport lt_side, lt_where
 
 # 121 OrderFlowImbalance
 
+# the squares' bound is ten times tighter, so that the total is good to LT_TOL times the root of the squares as well
+cdef extern from * nogil:
+    """
+    #define OFI_SHARE 0.1
+    """
+    const double OFI_SHARE
+
 ctypedef struct ofi_t:
     lt_ring ring
     uint64_t window
@@ -37,17 +44,11 @@ cdef inline void ofi_exact(ofi_t *s) noexcept nogil:
     s.squares.value = s.squares.reach = squares
 
 
-cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, double ask_size) noexcept nogil:
-    cdef double e, old
+cdef inline int ofi_add(ofi_t *s, double e) noexcept nogil:
+    """Feeds the flow of one quote."""
     cdef uint64_t n = s.ring.head
-    if not s.quoted:
-        s.quoted = True
-        s.bid, s.ask, s.bid_size, s.ask_size = bid, ask, bid_size, ask_size
-        return LT_WARMUP
-    # which way a quote moves is a coin flip that no predictor learns: masks instead of branches
-    e = lt_where(bid >= s.bid, bid_size) - lt_where(bid <= s.bid, s.bid_size)
-    e += lt_where(ask >= s.ask, s.ask_size) - lt_where(ask <= s.ask, ask_size)
-    s.bid, s.ask, s.bid_size, s.ask_size, s.e = bid, ask, bid_size, ask_size, e
+    cdef double old
+    s.e = e
     if n < s.window:
         lt_ring_push(&s.ring, e)
         if n + 1 < s.window:
@@ -58,10 +59,22 @@ cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, doub
     lt_ring_push(&s.ring, e)
     s.total += e - old
     lt_squares_slide(&s.squares, e * e, old * old)
-    # ten times tighter, so that the total is good to LT_TOL times the root of the squares as well
-    if lt_squares_loose(&s.squares, 0.1 * s.squares.value):
+    if lt_squares_loose(&s.squares, OFI_SHARE * s.squares.value):
         ofi_exact(s)
     return LT_OK
+
+
+cdef inline int ofi_push(ofi_t *s, double bid, double ask, double bid_size, double ask_size) noexcept nogil:
+    cdef double e
+    if not s.quoted:
+        s.quoted = True
+        s.bid, s.ask, s.bid_size, s.ask_size = bid, ask, bid_size, ask_size
+        return LT_WARMUP
+    # which way a quote moves is a coin flip that no predictor learns: masks instead of branches
+    e = lt_where(bid >= s.bid, bid_size) - lt_where(bid <= s.bid, s.bid_size)
+    e += lt_where(ask >= s.ask, s.ask_size) - lt_where(ask <= s.ask, ask_size)
+    s.bid, s.ask, s.bid_size, s.ask_size = bid, ask, bid_size, ask_size
+    return ofi_add(s, e)
 
 
 cdef inline bint ofi_ready(const ofi_t *s) noexcept nogil:
@@ -201,19 +214,15 @@ cdef inline void level_update(level_t *s, double r) noexcept nogil:
     s.p = s.gain * s.r
 
 
-cdef inline int level_push(level_t *s, double r) noexcept nogil:
+cdef inline void level_sums(level_t *s, double r) noexcept nogil:
+    """Feeds the window and its two sums."""
     cdef uint64_t n = s.ring.head
     cdef double old, second, last
     if n < s.window:
         lt_ring_push(&s.ring, r)
-        if n + 1 < s.window:
-            return LT_WARMUP
-        level_exact(s)
-        level_noise(s)
-        s.residual = 0.0
-        s.p = s.r
-        s.innovation = s.f = s.gain = NAN
-        return LT_OK
+        if n + 1 == s.window:
+            level_exact(s)
+        return
     old = s.ring.slot[(n - s.window) & s.ring.mask]
     second = s.ring.slot[(n - s.window + 1) & s.ring.mask]
     last = s.ring.slot[(n - 1) & s.ring.mask]
@@ -223,12 +232,33 @@ cdef inline int level_push(level_t *s, double r) noexcept nogil:
     # what bounds g0 bounds g1 too; R may be as small as floor * g0, so the bound is that much tighter
     if lt_squares_loose(&s.g0, s.floor * s.g0.value):
         level_exact(s)
+
+
+cdef inline void level_start(level_t *s) noexcept nogil:
+    """At the return that fills the window: the level is the price, without an update."""
+    level_noise(s)
+    s.residual = 0.0
+    s.p = s.r
+    s.innovation = s.f = s.gain = NAN
+
+
+cdef inline void level_filter(level_t *s, double r) noexcept nogil:
     if not s.g0.value * s.inverse > 1e-24:             # no return that is more than rounding
         s.residual = s.p = s.q = s.r = 0.0
         s.innovation = s.f = s.gain = NAN
-        return LT_OK
+        return
     level_noise(s)
     level_update(s, r)
+
+
+cdef inline int level_push(level_t *s, double r) noexcept nogil:
+    level_sums(s, r)
+    if s.ring.head < s.window:
+        return LT_WARMUP
+    if s.ring.head == s.window:
+        level_start(s)
+    else:
+        level_filter(s, r)
     return LT_OK
 
 

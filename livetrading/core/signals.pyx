@@ -7,7 +7,7 @@ from libc.string cimport memmove, memset
 
 from livetrading.core.records cimport LT_PRICE_MAX, LT_PRICE_MIN, LT_SIZE_MAX
 from livetrading.core.ring cimport (
-    lt_moments, lt_moments_push, lt_ring, lt_ring_at, lt_ring_push, lt_ring_window, ring_close, ring_open,
+    LT_STRETCH, lt_moments, lt_moments_push, lt_ring, lt_ring_at, lt_ring_push, lt_ring_window, ring_close, ring_open,
 )
 from livetrading.core.variates cimport lt_exp, lt_log, lt_log_ratio
 
@@ -19,14 +19,14 @@ cdef double LN2 = 0.693147180559945309417
 cdef int ofi_open(ofi_t *s, uint64_t window) noexcept nogil:
     memset(s, 0, sizeof(ofi_t))
     s.window = window
-    return ring_open(&s.ring, window)
+    return ring_open(&s.ring, window + LT_STRETCH)
 
 
 cdef int z_open(lt_moments *s, uint64_t window) noexcept nogil:
     memset(s, 0, sizeof(lt_moments))
     s.window = window
     s.inverse = 1.0 / <double> window
-    return ring_open(&s.ring, window)
+    return ring_open(&s.ring, window + LT_STRETCH)
 
 
 cdef void drift_open(drift_t *s, double q, int64_t min_obs) noexcept nogil:
@@ -41,7 +41,7 @@ cdef int level_open(level_t *s, uint64_t window, double floor) noexcept nogil:
     s.inverse = 1.0 / <double> window
     s.floor = floor
     s.innovation = NAN
-    return ring_open(&s.ring, window)
+    return ring_open(&s.ring, window + LT_STRETCH)
 
 
 cdef void cusum_open(cusum_t *s, double c) noexcept nogil:
