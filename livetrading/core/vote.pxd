@@ -32,6 +32,10 @@ ctypedef struct jury_t:
     double code_against[CODES_MAX]            # e^-|log-odds|: the odds against the side that the votes favour
     int8_t code_direction[CODES_MAX]
 
+cdef extern from "lt_jury.h" nogil:
+    void lt_jury_score(const double *cast, const double *right, double lam, double a0, double b0, double *a, double *b,
+                       double joint[8][8], double cross[8][8], double square[8][8]) noexcept
+
 # A set of votes s_i in {-1, 0, 1} is one number: sum of (s_i + 1) 3^i.
 cdef void jury_open(jury_t *j, int voters) noexcept nogil
 cdef void jury_score(jury_t *j, uint32_t code, int truth) noexcept nogil

@@ -46,23 +46,14 @@ cdef void votes_of(uint32_t code, int voters, int *s) noexcept nogil:
 cdef void jury_score(jury_t *j, uint32_t code, int truth) noexcept nogil:
     """Lets the resolved votes count: pairs first, with the competence from before this outcome."""
     cdef int s[VOTERS_MAX]
-    cdef double d[VOTERS_MAX]
-    cdef int i, k
+    cdef double cast[VOTERS_MAX]
+    cdef double right[VOTERS_MAX]
+    cdef int i
     votes_of(code, j.voters, s)
-    for i in range(j.voters):
-        if s[i] != 0:
-            d[i] = (1.0 if s[i] == truth else 0.0) - j.a[i] / (j.a[i] + j.b[i])
-    for i in range(j.voters):
-        if s[i] == 0:
-            continue
-        for k in range(i):
-            if s[k] != 0:
-                j.joint[i][k] = j.lam * j.joint[i][k] + 1.0
-                j.cross[i][k] = j.lam * j.cross[i][k] + d[i] * d[k]
-                j.square[i][k] = j.lam * j.square[i][k] + d[i] * d[i]
-                j.square[k][i] = j.lam * j.square[k][i] + d[k] * d[k]
-        j.a[i] = j.a0 + j.lam * (j.a[i] - j.a0) + (1.0 if s[i] == truth else 0.0)
-        j.b[i] = j.b0 + j.lam * (j.b[i] - j.b0) + (0.0 if s[i] == truth else 1.0)
+    for i in range(VOTERS_MAX):
+        cast[i] = i < j.voters and s[i] != 0
+        right[i] = i < j.voters and s[i] == truth
+    lt_jury_score(cast, right, j.lam, j.a0, j.b0, j.a, j.b, j.joint, j.cross, j.square)
 
 
 cdef double correlation_of(const jury_t *j, int i, int k) noexcept nogil:

@@ -69,7 +69,7 @@ VARIANTS: dict[str, Settings] = {
     "refreshed at once": part(BUSY, "vote", refresh=1, h=3),
     "reversing": part(BUSY, "exits", on_signal="reverse"),
     "flat": part(BUSY, "exits", on_signal="flat", trail_vol=0.0),
-    "one voter": part(part(BUSY, "vote", k_min=1), "signals", voters=("deviation",)),
+    "one voter": part(part(BUSY, "vote", k_min=1), "signals", voters=("z_score",)),
     "other order": part(BUSY, "signals", voters=("flow_momentum", "kalman_level", "ofi")),
     "few orders": part(BUSY, "limits", orders_per_s=2),
     "tight drawdown": part(BUSY, "sizing", max_drawdown=0.003),
@@ -198,8 +198,12 @@ def test_ctrl_c() -> None:
 
 
 def test_an_error_of_on_fills_comes_out_and_leaves_the_processor_usable() -> None:
-    def refuse(_: object) -> None:
-        raise LookupError("no room")
+    calls: list[object] = []
+
+    def refuse(fills: object) -> None:
+        calls.append(fills)
+        if len(calls) == 1:
+            raise LookupError("no room")
 
     ticks, true_price = chaos(1, 20_000, spread_bps=0.3)
     processor = Processor(BUSY, 10_000.0, on_fills=refuse)
