@@ -204,12 +204,13 @@ cdef void correlation_among(
     cdef double least, lift
     cdef int i, k
     for i in range(n):
-        for k in range(n):
+        for k in range(i + 1):                              # a factorisation reads the lower triangle alone
             r[i][k] = j.correlation[who[i]][who[k]]
-    if j.sound or n == 0:
+    if j.sound or n == 0 or least_eigenvalue_is_sound(<const double (*)[VOTERS_MAX]> r, n):
         return
-    if least_eigenvalue_is_sound(<const double (*)[VOTERS_MAX]> r, n):
-        return
+    for i in range(n):
+        for k in range(i):
+            r[k][i] = r[i][k]
     least = smallest_eigenvalue(<const double (*)[VOTERS_MAX]> r, n)
     if least < EIGENVALUE_LEAST:
         lift = EIGENVALUE_LEAST - least
@@ -260,7 +261,7 @@ cdef void jury_decide(jury_t *j, uint32_t code) noexcept nogil:
     """Log-odds and direction of one set of votes."""
     cdef int s[VOTERS_MAX]
     cdef int i, voters = 0, cast = 0, sum = 0
-    cdef double logit = j.prior_logit, p
+    cdef double logit = j.prior_logit, p, against
     votes_of(code, j.voters, s)
     for i in range(j.voters):
         if s[i] != 0:
@@ -276,10 +277,11 @@ cdef void jury_decide(jury_t *j, uint32_t code) noexcept nogil:
         for i in range(j.voters):
             if s[i] != 0:
                 logit += j.weight[voters][i] * s[i]
-        p = 1.0 / (1.0 + lt_exp(-logit))
+    against = lt_exp(-fabs(logit))
+    if not j.majority:
+        p = (1.0 if logit >= 0.0 else against) / (1.0 + against)
         j.code_direction[code] = 0 if cast < j.k_min else (p >= j.p_min) - (p <= 1.0 - j.p_min)
-    j.code_logit[code] = logit
-    j.code_against[code] = lt_exp(-fabs(logit))
+    j.code_logit[code], j.code_against[code] = logit, against
     j.code_seen[code] = j.generation
 
 
