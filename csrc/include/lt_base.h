@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LT_WARMUP = 1, LT_OK = 0, LT_EBADTICK = -1, LT_ELEDGER = -2 };
+enum { LT_WARMUP = 1, LT_OK = 0, LT_ELEDGER = -1 };
 
 /* Wider SIMD is chosen at run time where the platform can; without contraction every choice gives the same bits. */
 #if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(LT_NO_CLONES)

@@ -27,6 +27,7 @@ ctypedef struct block_t:
 cdef class Market:
     cdef uint64_t seed
     cdef readonly int64_t start_ns, dt_ns, index
+    cdef bint busy              # its ticks are being made without the GIL
     cdef block_t *block
     cdef lt_knot *knots
     cdef Py_ssize_t knot_count, knot_at
@@ -34,6 +35,7 @@ cdef class Market:
     cdef void draw(self, uint64_t stream, Py_ssize_t n) noexcept nogil
     cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil
     cdef int check(self, Py_ssize_t n) except -1
+    cdef int claim(self) except -1
     cdef Py_ssize_t until_knot(self, int64_t index) noexcept nogil
 
 cdef class ChaosMarket(Market):

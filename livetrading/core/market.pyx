@@ -96,7 +96,8 @@ cdef void draw_flow(block_t *f, Py_ssize_t n) noexcept nogil:
     cdef double imbalance = f.imbalance, imbalance_keep = f.imbalance_keep, imbalance_kick = f.imbalance_kick
     cdef double buy = f.buy, sell = f.sell, decay = f.decay, dt = f.dt, u, p, q
     # a trade excites from the next tick on: on the grid its kernel sums to the branching ratio, not above or below it
-    cdef double jump = (1.0 / decay - 1.0) / dt
+    # (beyond ten minutes nothing of it is left)
+    cdef double jump = (1.0 / decay - 1.0) / dt if decay > 1e-300 else 0.0
     cdef Py_ssize_t k
     for k in range(n):
         diffusion = diffusion * diffusion_keep + diffusion_kick * f.z0[k]
@@ -194,6 +195,8 @@ cdef class Market:
         ValueError
             If the knots are not in order, have a price that is not positive, or more than 65,536 would be waiting.
         """
+        if self.busy:
+            raise RuntimeError("this market is running: feed it between runs")
         rows = np.ascontiguousarray(knots, dtype=KNOT)
         if rows.ndim != 1:
             raise ValueError(f"knots must have one dimension, was {rows.ndim}")
@@ -231,6 +234,7 @@ cdef class Market:
         if ticks.size == 0:
             return
         self.check(ticks.size)
+        self.claim()
         cdef unsigned char[::1] raw = ticks.view(np.uint8)
         cdef lt_tick *out = <lt_tick *> &raw[0]
         cdef Py_ssize_t done = 0, n = ticks.size, step
@@ -240,6 +244,14 @@ cdef class Market:
                 step = n - done if n - done < BLOCK else BLOCK
                 self.make(out + done, true_price, step)
                 done += step
+        self.busy = False
+
+    cdef int claim(self) except -1:
+        """Takes the market for whoever makes its ticks now; who took it lets it go by `busy = False`."""
+        if self.busy:
+            raise RuntimeError("this market is running, in another thread or for another processor")
+        self.busy = True
+        return 0
 
     cdef int check(self, Py_ssize_t n) except -1:
         if self.index + n > (LT_TS_MAX - self.start_ns) // self.dt_ns:

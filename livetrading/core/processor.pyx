@@ -17,7 +17,7 @@ from livetrading.core.broker cimport (
 )
 from livetrading.core.market cimport BLOCK, Market
 from livetrading.core.records cimport (
-    LT_BAD_KINDS, LT_NO_QUOTE, LT_QUOTE, LT_TRADE, lt_fill, lt_result, lt_tick, lt_tick_fault, lt_tick_plain,
+    LT_BAD_KINDS, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, LT_TRADE, lt_fill, lt_result, lt_tick, lt_tick_fault, lt_tick_plain,
 )
 from livetrading.core.ring cimport (
     LT_OK, LT_STRETCH, lt_flow_gains, lt_moments, lt_moments_push, lt_moments_stretch, lt_quote_flow, lt_return_gains,
@@ -611,7 +611,8 @@ cdef inline void step(engine_t *e, const lt_tick *t, Py_ssize_t j, double true_p
     e.broker.quote = t
     if t.flags & (LT_QUOTE | LT_NO_QUOTE):
         e.quote_ts = t.ts
-    e.mid, e.true_price = e.mids[j], true_price
+    # 0 or infinity in the place of a price is no price: missing is missing
+    e.mid, e.true_price = e.mids[j], true_price if LT_PRICE_MIN <= true_price <= LT_PRICE_MAX else NAN
     feed(e, t, j)
     if e.adaptive and e.index % SAMPLE == 0:
         adapt(e, j)
@@ -891,6 +892,8 @@ cdef class Processor:
         ------
         ValueError
             If there is no market, a number is out of range, or `results` is too short.
+        RuntimeError
+            If the processor or its market is running in another thread.
         ChainKnotsExhausted
             If the market's true prices do not reach the last tick.
         KeyboardInterrupt
@@ -959,8 +962,9 @@ cdef class Processor:
             if len(results) > 0:
                 out = results.view(np.uint8)
                 rows = <lt_result *> &out[0]
-        if self._busy:
-            raise RuntimeError("this processor is running in another thread")
+        self._check_idle()
+        if ticks is None:
+            self._market.claim()
         self._busy = True
         try:
             while done < n:
@@ -975,11 +979,17 @@ cdef class Processor:
                 self._hand_over()
                 done += fault
                 if fault < length:
-                    self._raise_bad(ticks, done)
+                    self._raise_bad(ticks, done, done)
                 PyErr_CheckSignals()
         finally:
             self._busy = False
+            if ticks is None:
+                self._market.busy = False
         return written
+
+    cdef _check_idle(self):
+        if self._busy:
+            raise RuntimeError("this processor is running, in another thread or around this callback")
 
     def rows_for(self, n, every=1):
         """Return how many result rows the next `n` ticks give at most."""
@@ -1001,13 +1011,13 @@ cdef class Processor:
             done += step
         return written
 
-    def _raise_bad(self, ticks, Py_ssize_t at):
+    def _raise_bad(self, ticks, Py_ssize_t at, number):
         cdef const unsigned char[::1] raw = raw_records(ticks, TICK, "ticks")
         cdef int fault = lt_tick_fault(<const lt_tick *> &raw[64 * at], self._e.last_ts)
         rule = ("price, bid and ask must be finite and from 1e-12 to 1e15", "bid must not exceed ask",
                 "ts must not go back", "sizes must be from 0 to 1e15", "a trade needs a quote before it")[fault]
         self._e.rejected[fault] += 1
-        raise BadTick(f"{rule}, was {ticks[at]} (tick {at}, {Rejection(fault).name.lower()})")
+        raise BadTick(f"{rule}, was {ticks[at]} (tick {number}, {Rejection(fault).name.lower()})")
 
     cdef _hand_over(self):
         """Digests the new fills, gives them to whoever asked, and empties the buffer."""
@@ -1037,13 +1047,15 @@ cdef class Processor:
         cdef lt_tick t
         cdef engine_t *e = self._e
         cdef int64_t before = e.index
-        if self._busy:
-            raise RuntimeError("this processor is running in another thread")
+        self._check_idle()
         t.ts, t.price, t.bid, t.ask, t.bid_size, t.ask_size = ts, price, bid, ask, bid_size, ask_size
         t.volume, t.side, t.flags = volume, side, flags
         if self._strict and lt_tick_fault(&t, e.last_ts) >= 0:
             row = np.array([(ts, price, bid, ask, bid_size, ask_size, volume, side, flags)], TICK)
-            self._raise_bad(row, 0)
+            fed = e.index
+            for fault in range(LT_BAD_KINDS):
+                fed += e.rejected[fault]
+            self._raise_bad(row, 0, fed)
         take(e, &t, NULL, 1, NULL, 1)
         if e.broker.fill_count > 0:
             self._hand_over()
@@ -1053,10 +1065,10 @@ cdef class Processor:
         """Close an open position whole at the touch of the last quote; an order on its way lapses."""
         cdef engine_t *e = self._e
         cdef int64_t position = e.broker.account.position
-        if self._busy:
-            raise RuntimeError("this processor is running in another thread")
+        self._check_idle()
         e.broker.pending = False
         if position != 0:
+            e.order_times[e.broker.account.orders % <uint64_t> e.rate] = e.last_ts
             e.broker.order_id = e.broker.account.orders
             e.broker.account.orders += 1
             e.broker.side = -1 if position > 0 else 1
@@ -1076,6 +1088,11 @@ cdef class Processor:
     def totals(self):
         """Return what has happened so far.
 
+        Raises
+        ------
+        RuntimeError
+            While the processor is running.
+
         Returns
         -------
         dict
@@ -1085,6 +1102,7 @@ cdef class Processor:
             trades); rejected, refused : dict of str to int; fills_sha256 : str, of the FILL records in order.
         """
         cdef engine_t *e = self._e
+        self._check_idle()
         self._hand_over()
         refused = {reason.name.lower(): e.refused[<int> reason] for reason in Refusal}
         refused["size"] = e.broker.short_fills

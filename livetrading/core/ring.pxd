@@ -2,7 +2,7 @@
 from libc.stdint cimport uint64_t
 
 cdef extern from "lt_base.h" nogil:
-    int LT_WARMUP, LT_OK, LT_EBADTICK, LT_ELEDGER
+    int LT_WARMUP, LT_OK, LT_ELEDGER
 
 cdef extern from "lt_ring.h" nogil:
     ctypedef struct lt_ring:
