@@ -56,12 +56,15 @@ def rows(entries: Entries, limit: dict[str, Any]) -> list[tuple[str, str, str]]:
             out.append(
                 (f"peak memory of `hft 100 --ticks {ticks}`", f"{entries[name]['peak_mib']:.0f} MiB", name)
             )
-    out = [(what, figure, f"pytest bench/bench_core.py -k '{name}'") for what, figure, name in out]
+    out = [
+        (what, figure, f".venv/bin/python -m pytest bench/bench_core.py -k '{name}'")
+        for what, figure, name in out
+    ]
     what = f"`hft 100 --ticks {limit['ticks']} --no-null-control`, `realistic`"
-    out.append((what, speed(limit["core_ticks_per_second"]), "python bench/limit.py"))
+    out.append((what, speed(limit["core_ticks_per_second"]), ".venv/bin/python bench/limit.py"))
     what = "hand-written C that makes the same fills, with AVX-512 where there is any"
     share = f"{speed(limit['limit_ticks_per_second'])}; the engine's are {limit['ratio']:.2f} of that"
-    return [*out, (what, share, "python bench/limit.py")]
+    return [*out, (what, share, ".venv/bin/python bench/limit.py")]
 
 
 def table(bench: dict[str, Any], limit: dict[str, Any]) -> str:
@@ -95,7 +98,7 @@ def measure(folder: Path, bench: Path | None, limit: Path | None) -> tuple[dict[
             ],
             check=True,
             cwd=ROOT,
-            env={**os.environ, "LIVETRADING_BENCH_LONG": "1"},
+            env={**os.environ, "BENCH_LONG": "1"},
         )
     if limit is None:
         limit = folder / "limit.json"

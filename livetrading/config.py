@@ -97,7 +97,7 @@ class MarketConfig:
 
     def __post_init__(self) -> None:
         _require(isinstance(self.name, str), "market.name", "text", self.name)
-        if not self.simulated and not all(part.endswith(RECORDINGS) for part in self.name.split(",")):
+        if not self.simulated and not all(part.strip().endswith(RECORDINGS) for part in self.name.split(",")):
             rule = f"{', '.join(MARKETS)} or a recording ({', '.join(RECORDINGS)}; two joined by a comma)"
             raise ValueError(
                 f"market.name must be {rule}, was {self.name!r}; nearest is {_nearest(self.name, MARKETS)}"
@@ -128,7 +128,7 @@ class MarketConfig:
         if self.simulated:
             return ()
         whole = Path(self.name)
-        return (whole,) if whole.exists() else tuple(Path(part) for part in self.name.split(","))
+        return (whole,) if whole.exists() else tuple(Path(part.strip()) for part in self.name.split(","))
 
 
 @dataclass(frozen=True, kw_only=True)

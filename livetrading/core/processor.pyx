@@ -630,14 +630,14 @@ cdef void record(const engine_t *e, Py_ssize_t j, lt_result *out) noexcept nogil
     out.z_score = NAN
     if e.z_variance[j] >= 0.0:
         out.z_score = e.z_gap[j] / sqrt(e.z_variance[j]) if e.z_variance[j] > 0.0 else 0.0
-    out.kalman_level, out.kalman_velocity = e.mid * lt_exp(-e.residual[e.change]), e.drift_mean[e.change]
+    out.kalman_level, out.kalman_velocity = e.mid * lt_exp(0.0 - e.residual[e.change]), e.drift_mean[e.change]
     out.ewma_vol, out.regime = sqrt(e.variance[e.change]), e.trend_side[e.change]
     out.cusum = e.cusum_event[e.change] if e.changed else 0
     out.kyle_lambda = kyle_value(&e.kyle)
     out.flow_momentum = flow_value(&e.flow) if e.on[V_FLOW] and flow_ready(&e.flow) else NAN
     out.vpin = e.vpin.value if e.on_vpin and vpin_ready(&e.vpin) else NAN
     out.vote_logodds = e.jury.code_logit[e.code]
-    out.vote_probability = 1.0 / (1.0 + lt_exp(-out.vote_logodds))
+    out.vote_probability = 1.0 / (1.0 + lt_exp(0.0 - out.vote_logodds))
     out.direction = <int8_t> e.direction
     out.kelly_fraction = e.fraction if e.kelly else NAN
     out.position, out.cash = e.broker.account.position, e.broker.account.cash
