@@ -13,8 +13,10 @@ from typing import Final
 import pytest
 
 import livetrading
-from livetrading.config import PATHS, PRESETS, load_config
+from livetrading import ChainClock, ChaosMarket, GbmMarket, Processor
+from livetrading.config import DEFAULT_TICKS, PATHS, PRESETS, Config, load_config
 from livetrading.engine.hft import run_hft
+from livetrading.engine.null_market import walk_like_chaos
 
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "livetrading"
@@ -188,6 +190,18 @@ def code_blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+def tick_of_last_fill(config: Config, market: ChaosMarket | GbmMarket) -> int:
+    chain, times = ChainClock(config.market.seed), [0]
+    processor = Processor(
+        config.settings, config.run.capital, market, on_fills=lambda fills: times.append(int(fills["ts"][-1]))
+    )
+    while (left := DEFAULT_TICKS - processor.totals()["ticks"]) > 0:
+        n = min(left, config.run.chunk)
+        market.feed(chain.knots(market.next_ts + (n - 1) * market.dt_ns))
+        processor.run(n)
+    return (times[-1] - market.start_ns) // market.dt_ns
+
+
 class TestReadme:
     def test_python_runs_as_printed(self, tmp_path: Path) -> None:
         blocks = code_blocks("python")
@@ -209,6 +223,27 @@ class TestReadme:
     def test_win_rates_are_those_of_this_code(self) -> None:
         """The table stands as `scripts/figures.py` writes it."""
         assert run(ROOT / "scripts" / "figures.py", "--print").stdout.strip() in README
+
+    def test_last_fills_are_where_the_text_says(self) -> None:
+        config = load_config({"run.capital": 100})
+        walk = walk_like_chaos(config.market)
+        chaos = ChaosMarket(1, walk.start_ns, walk.dt_ns, spread_bps=config.market.spread_bps)
+        said = re.search(r"on `chaos` is at tick ([\d,]+) of [\d,]+, on the null at tick\s+([\d,]+)", README)
+        assert said is not None
+        assert said[1] == f"{tick_of_last_fill(config, chaos):,}"
+        assert said[2] == f"{tick_of_last_fill(config, walk.market(1)):,}"
+
+    def test_slow_rule_wins_what_the_text_says(self, tmp_path: Path) -> None:
+        file = tmp_path / "slow.toml"
+        file.write_text(code_blocks("toml")[-1])
+        report = run_hft(load_config({"run.capital": 100}, file=file))
+        null, text = report.null_control, " ".join(README.split())
+        assert null is not None
+        assert (
+            f"wins {report.wins} of {report.trades} trades on `chaos`, {report.bps_per_trade:+.0f} bps"
+            in text
+        )
+        assert f"On the walk it wins {null.wins} of {null.trades}." in text
 
     def test_links_lead_somewhere(self) -> None:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", README):
