@@ -5,10 +5,10 @@
     python bench/counts.py --out counts.json
     python bench/compare.py --bench bench.json --limit limit.json --counts counts.json [--update]
 
-Compared are ratios, which are of one run (speed over the calibration kernel's, the core's over limit.c's),
-and instructions a tick. Ratios depend on the processor all the same: on another one than the baseline's they
-are printed and decide nothing, and the instructions alone do. ``--update`` writes the measurements as the new
-baseline, ``--baseline`` names another file.
+Compared are ratios, which are of one run (speed over the calibration kernel's, the core's over limit.c's and
+over limit_columns.c's), and instructions a tick. Ratios depend on the processor all the same: on another one
+than the baseline's they are printed and decide nothing, and the instructions alone do. ``--update`` takes the
+measurements as the new baseline, ``--baseline`` names another file.
 """
 
 import argparse
@@ -64,6 +64,7 @@ def measured(bench: Path | None, limit: Path | None, counts: Path | None) -> Mea
     if limit is not None:
         figures = json.loads(limit.read_text())
         ratios[f"limit.c {figures['preset']}"] = figures["ratio"]
+        ratios[f"limit_columns.c {figures['preset']}"] = figures["ratio_columns"]
     instructions = {} if counts is None else json.loads(counts.read_text())
     return Measured(cpu(), compiler(), ratios, instructions)
 

@@ -1,12 +1,14 @@
-"""The yardstick: `hft` on the chaos market beside a hand-written C of the same path, in one run.
+"""The yardsticks: `hft` on the chaos market beside two hand-written C programs of the same path, in one run.
 
     python bench/limit.py [--preset realistic] [--ticks 20000000] [--rounds 5] [--least 0.667]
 
-Compiles bench/limit.c for this machine (`cc -O3 -march=native`) with the configuration as constants, runs it
-and the engine in turn, and compares what they did: the SHA-256 of the fills, every refused order, and on the
-first million ticks the columns that lead to no order. Prints one JSON line with the best rate of each and the
-ratio of the bests; exit code 1 where the two disagree, or where the ratio is below ``--least``. On a shared
-machine other processes slow single rounds, which the best of several leaves out.
+Compiles bench/limit.c, which goes tick by tick, and bench/limit_columns.c, which goes column by column, for
+this machine (`cc -O3 -march=native`) with the configuration as constants, runs the engine and both in turn,
+and compares what they did: the SHA-256 of the fills, every refused order, and on the first million ticks the
+columns that lead to no order. Prints one JSON line with the best rate of each and the ratios of the bests,
+``ratio`` to limit.c and ``ratio_columns`` to limit_columns.c; exit code 1 where they disagree, or where
+``ratio`` is below ``--least``. On a shared machine other processes slow single rounds, which the best of
+several leaves out.
 """
 
 import argparse
@@ -29,19 +31,21 @@ from livetrading.core.market import ChaosMarket
 from livetrading.core.processor import Processor
 from livetrading.core.settings import PPB_PER_BPS, VOTERS, capital_micro
 from livetrading.engine.hft import run_hft
+from livetrading.engine.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent
+YARDSTICKS = ("limit", "limit_columns")
 COLUMNS = ("cusum", "kyle_lambda", "vpin")
 """What is computed and leads to no order: the fills do not prove it."""
 
 
 def constants(config: Config) -> dict[str, int | float | str]:
-    """Return the configuration as bench/limit.c wants it.
+    """Return the configuration as bench/limit.h wants it.
 
     Raises
     ------
     ValueError
-        If limit.c, which is written for one kind of configuration, cannot do the work.
+        If the yardsticks, which are written for one kind of configuration, cannot do the work.
     """
     s, market = config.settings, config.market
     fits = (
@@ -54,7 +58,7 @@ def constants(config: Config) -> dict[str, int | float | str]:
         and market.dt_s <= s.limits.stale_s
     )
     if not fits:
-        raise ValueError("limit.c does the default voters, adaptive levels, the vote 333 and Kelly on chaos")
+        raise ValueError("limit.h does the default voters, adaptive levels, the vote 333 and Kelly on chaos")
     return {
         "SEED": f"{market.seed}u",
         "START_NS": ChainClock(market.seed).start_ns,
@@ -87,10 +91,10 @@ def constants(config: Config) -> dict[str, int | float | str]:
 
 
 def build(config: Config, program: Path) -> None:
-    """Compile limit.c for this configuration and this machine."""
+    """Compile the yardstick of this name for this configuration and this machine."""
     values = {k: v.hex() if isinstance(v, float) else v for k, v in constants(config).items()}
     flags = "-std=gnu11 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -DLT_NO_CLONES"
-    sources = [ROOT / "bench/limit.c", ROOT / "csrc/src/lt_variates.c", ROOT / "csrc/src/lt_quantile.c"]
+    files = (f"bench/{program.name}.c", "csrc/src/lt_variates.c", "csrc/src/lt_quantile.c")
     subprocess.run(
         [
             os.environ.get("CC", "cc"),
@@ -98,7 +102,7 @@ def build(config: Config, program: Path) -> None:
             *os.environ.get("LIMIT_CFLAGS", "").split(),
             f"-I{ROOT / 'csrc/include'}",
             *(f"-DLIMIT_{name}={value}" for name, value in values.items()),
-            *map(str, sources),
+            *(str(ROOT / file) for file in files),
             "-lm",
             "-o",
             str(program),
@@ -108,7 +112,7 @@ def build(config: Config, program: Path) -> None:
 
 
 def yardstick(program: Path, knots: Path, ticks: int, fills: Path | None = None) -> dict[str, Any]:
-    """Run limit.c."""
+    """Run a yardstick."""
     command = [str(program), str(knots), str(ticks), *([] if fills is None else [str(fills)])]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     figures: dict[str, Any] = json.loads(done.stdout)
@@ -140,47 +144,60 @@ def core_fills(config: Config, knots: NDArray[np.void], ticks: int) -> NDArray[n
     return np.concatenate(got)
 
 
-def first_difference(a: NDArray[np.void], b: NDArray[np.void]) -> str:
-    """Name the first fill in which the two differ."""
+def first_difference(name: str, a: NDArray[np.void], b: NDArray[np.void]) -> str:
+    """Name the first fill in which the core and the yardstick of this name differ."""
     for at, (x, y) in enumerate(zip(a, b, strict=False)):
         if x != y:
-            return f"fill {at}: core {x}, limit {y}"
-    return f"the core has {len(a)} fills, limit {len(b)}"
+            return f"fill {at}: core {x}, {name} {y}"
+    return f"the core has {len(a)} fills, {name} {len(b)}"
+
+
+def differences(
+    config: Config, engine: Report, program: Path, whole: dict[str, Any], knots: NDArray[np.void]
+) -> list[str]:
+    """Return what a yardstick, which printed `whole`, did otherwise than the engine."""
+    name, ticks = program.name, whole["ticks"]
+    knot_file, fill_file = program.with_name("knots"), program.with_name("fills")
+    short = min(ticks, 1_000_003)
+    ours, theirs = core_columns(config, knots, short), yardstick(program, knot_file, short)
+    wrong = [f"{c}: core {ours[c]!r}, {name} {theirs[c]!r}" for c in COLUMNS if ours[c] != theirs[c]]
+    if engine.fills_sha256 != whole["fills_sha256"]:
+        yardstick(program, knot_file, ticks, fill_file)
+        wrong.append(first_difference(name, core_fills(config, knots, ticks), np.fromfile(fill_file, FILL)))
+    refused = dict(zip((r.name.lower() for r in Refusal), whole["refused"], strict=True))
+    if engine.refused_orders != refused:
+        wrong.append(f"refused orders: core {engine.refused_orders}, {name} {refused}")
+    return wrong
 
 
 def compare(config: Config, ticks: int, rounds: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """Run both in turn; the figures, and what the two disagree about."""
-    program, knot_file, fill_file = folder / "limit", folder / "knots", folder / "fills"
+    """Run all three in turn; the figures, and what they disagree about."""
+    programs = [folder / name for name in YARDSTICKS]
     clock = ChainClock(config.market.seed)
     knots = clock.knots(clock.start_ns + ticks * round(config.market.dt_s * 1e9))
-    knot_file.write_bytes(knots.tobytes())
-    build(config, program)
+    (folder / "knots").write_bytes(knots.tobytes())
+    for program in programs:
+        build(config, program)
+    engines, printed = [], []
+    for _ in range(rounds):
+        engines.append(run_hft(config, null_control=False))
+        printed.append([yardstick(program, folder / "knots", ticks) for program in programs])
     wrong = []
-    short = min(ticks, 1_000_003)
-    ours = core_columns(config, knots, short)
-    theirs = yardstick(program, knot_file, short)
-    wrong += [f"{c}: core {ours[c]!r}, limit {theirs[c]!r}" for c in COLUMNS if ours[c] != theirs[c]]
-    runs = [
-        (run_hft(config, null_control=False), yardstick(program, knot_file, ticks)) for _ in range(rounds)
-    ]
-    engine, limit = runs[0]
-    if engine.fills_sha256 != limit["fills_sha256"]:
-        yardstick(program, knot_file, ticks, fill_file)
-        wrong.append(first_difference(core_fills(config, knots, ticks), np.fromfile(fill_file, FILL)))
-    refused = dict(zip((r.name.lower() for r in Refusal), limit["refused"], strict=True))
-    if engine.refused_orders != refused:
-        wrong.append(f"refused orders: core {engine.refused_orders}, limit {refused}")
-    core_rate = ticks / min(engine.seconds for engine, _ in runs)
-    limit_rate = ticks / min(limit["seconds"] for _, limit in runs)
+    for program, whole in zip(programs, printed[0], strict=True):
+        wrong += differences(config, engines[0], program, whole, knots)
+    core = ticks / min(engine.seconds for engine in engines)
+    limit, columns = (ticks / min(whole["seconds"] for whole in runs) for runs in zip(*printed, strict=True))
     figures = {
         "preset": config.preset,
         "ticks": ticks,
         "rounds": rounds,
-        "fills": limit["fills"],
-        "fills_sha256": limit["fills_sha256"],
-        "core_ticks_per_second": round(core_rate),
-        "limit_ticks_per_second": round(limit_rate),
-        "ratio": round(core_rate / limit_rate, 4),
+        "fills": printed[0][0]["fills"],
+        "fills_sha256": engines[0].fills_sha256,
+        "core_ticks_per_second": round(core),
+        "limit_ticks_per_second": round(limit),
+        "columns_ticks_per_second": round(columns),
+        "ratio": round(core / limit, 4),
+        "ratio_columns": round(core / columns, 4),
     }
     return figures, wrong
 
@@ -191,7 +208,7 @@ def main() -> None:
     parser.add_argument("--preset", default="realistic")
     parser.add_argument("--ticks", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--least", type=float, default=0.0, help="fail below this ratio")
+    parser.add_argument("--least", type=float, default=0.0, help="fail where the ratio to limit.c is below")
     args = parser.parse_args()
     config = load_config({"run.capital": 100.0, "run.ticks": args.ticks}, preset=args.preset)
     with tempfile.TemporaryDirectory() as folder:
