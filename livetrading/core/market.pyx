@@ -197,13 +197,13 @@ cdef class Market:
         """
         if self.busy:
             raise RuntimeError("this market is running: feed it between runs")
-        rows = np.ascontiguousarray(knots, dtype=KNOT)
-        if rows.ndim != 1:
-            raise ValueError(f"knots must have one dimension, was {rows.ndim}")
+        if not isinstance(knots, np.ndarray) or knots.dtype != KNOT or knots.ndim != 1:
+            raise TypeError("knots must be a one-dimensional array of KNOT")
+        rows = np.ascontiguousarray(knots)
         if rows.size == 0:
             return
         times = rows["ts"] if self.knot_count == 0 else np.append(self.knots[self.knot_count - 1].ts, rows["ts"])
-        if (np.diff(times) < 0).any():
+        if (times[1:] < times[:times.size - 1]).any():
             raise ValueError("knots must be in ascending order of time")
         if not (np.isfinite(rows["true_price"]) & (rows["true_price"] > 0)).all():
             raise ValueError("every true price must be finite and above 0")

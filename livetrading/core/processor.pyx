@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """One tick through all of it: validation, formulas, vote, size, orders, exits, ledger, result row.
 
-A block of ticks is taken in three passes: validate and form mids, take log returns (a loop that vectorises), and feed
-each tick to the formulas, the vote and the broker. `run`, `replay` and `on_tick` are that one path.
+A block of ticks is taken in passes: validate and form mids, take log returns, let each formula that does not depend
+on trades leave a column, and then tick by tick the signals, the vote, the orders and the exits. `run`, `replay` and
+`on_tick` are that one path.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, NAN, fabs, sqrt
@@ -38,6 +39,7 @@ from livetrading.core.variates cimport lt_exp, lt_log, lt_log_return_block
 from livetrading.core.vote cimport jury_open, jury_refresh, jury_score, jury_t, jury_vote
 
 import hashlib
+from operator import index
 
 import numpy as np
 
@@ -56,7 +58,7 @@ cdef enum:
     EXIT_NONE, EXIT_REVERSE, EXIT_FLAT
 
 cdef enum:
-    SLICE = 16384               # ticks between two looks at signals and fills
+    SLICE = 2 * BLOCK           # ticks between two looks at signals and fills
     SAMPLE = 16                 # ticks between two samples of the entry levels
 
 cdef int64_t DAY_NS = 86_400_000_000_000
@@ -611,8 +613,7 @@ cdef inline void step(engine_t *e, const lt_tick *t, Py_ssize_t j, double true_p
     e.broker.quote = t
     if t.flags & (LT_QUOTE | LT_NO_QUOTE):
         e.quote_ts = t.ts
-    # 0 or infinity in the place of a price is no price: missing is missing
-    e.mid, e.true_price = e.mids[j], true_price if LT_PRICE_MIN <= true_price <= LT_PRICE_MAX else NAN
+    e.mid, e.true_price = e.mids[j], true_price
     feed(e, t, j)
     if e.adaptive and e.index % SAMPLE == 0:
         adapt(e, j)
@@ -646,12 +647,13 @@ cdef void record(const engine_t *e, Py_ssize_t j, lt_result *out) noexcept nogil
     out.trades, out.wins = e.broker.account.trades, e.broker.account.wins
 
 
-cdef Py_ssize_t first_fault(const engine_t *e, const lt_tick *ticks, Py_ssize_t n) noexcept nogil:
-    """The place of the first bad tick, n where there is none."""
+cdef Py_ssize_t first_fault(const engine_t *e, const lt_tick *ticks, Py_ssize_t n, int *kind) noexcept nogil:
+    """The place of the first bad tick and its kind, n and -1 where there is none."""
     cdef int64_t last = e.last_ts
     cdef Py_ssize_t i
     for i in range(n):
-        if lt_tick_fault(&ticks[i], last) >= 0:
+        kind[0] = lt_tick_fault(&ticks[i], last)
+        if kind[0] >= 0:
             return i
         last = ticks[i].ts
     return n
@@ -752,10 +754,11 @@ cdef void open_levels(engine_t *e) noexcept nogil:
 
 
 cdef const unsigned char[::1] raw_records(array, dtype, str name):
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
+    if (not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1
+            or not array.flags.c_contiguous or not array.flags.aligned):
         found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise TypeError(f"{name} must be a contiguous one-dimensional array of {dtype.name or 'records'} as in "
-                        f"livetrading.core.dtypes, was {found}")
+        raise TypeError(f"{name} must be a contiguous, aligned one-dimensional array of {dtype.name or 'records'} as "
+                        f"in livetrading.core.dtypes, was {found}")
     return array.view(np.uint8)
 
 
@@ -901,10 +904,11 @@ cdef class Processor:
         """
         if self._market is None:
             raise ValueError("run needs a market: give one to the processor, or use replay or on_tick")
+        n = index(n)
         if n < 0:
             raise ValueError(f"n must be at least 0, was {n}")
         self._market.check(n)
-        return self._drive(None, None, n, results, every)
+        return self._drive(None, None, n, results, index(every))
 
     def replay(self, ticks, results=None, every=1, true_price=None):
         """Take the ticks of an array.
@@ -932,10 +936,15 @@ cdef class Processor:
             As in `run`.
         """
         raw_records(ticks, TICK, "ticks")
-        if true_price is not None and (true_price.dtype != np.float64 or true_price.shape != ticks.shape):
-            raise TypeError(f"true_price must be float64 of shape {ticks.shape}, was {true_price.dtype} of shape "
-                            f"{true_price.shape}")
-        return self._drive(ticks, true_price, len(ticks), results, every)
+        if true_price is not None:
+            found = np.asarray(true_price)
+            if found is not true_price or found.dtype != np.float64 or found.shape != ticks.shape:
+                raise TypeError(f"true_price must be an array of float64 of shape {ticks.shape}, was {found.dtype} of "
+                                f"shape {found.shape}")
+            wrong = found[(found < LT_PRICE_MIN) | (found > LT_PRICE_MAX)]
+            if wrong.size > 0:
+                raise ValueError(f"a true price must be NaN, for not known, or from 1e-12 to 1e15 USD, was {wrong[0]}")
+        return self._drive(ticks, true_price, len(ticks), results, index(every))
 
     def _drive(self, ticks, true_price, Py_ssize_t n, results, int64_t every):
         """Slice by slice: take, hand over the fills, look at signals."""
@@ -945,9 +954,12 @@ cdef class Processor:
         cdef const lt_tick *source = NULL
         cdef const double *truth = NULL
         cdef lt_result *rows = NULL
-        cdef Py_ssize_t done = 0, written = 0, length, fault
+        cdef Py_ssize_t done = 0, written = 0, length
+        cdef int kind = -1
         if every < 1:
             raise ValueError(f"every must be at least 1, was {every}")
+        if results is not None and (np.may_share_memory(results, ticks) or np.may_share_memory(results, true_price)):
+            raise ValueError("results must not share memory with the ticks or the true prices")
         if n > 0 and ticks is not None:
             raw = raw_records(ticks, TICK, "ticks")
             source = <const lt_tick *> &raw[0]
@@ -969,17 +981,16 @@ cdef class Processor:
         try:
             while done < n:
                 length = n - done if n - done < SLICE else SLICE
-                fault = length
                 with nogil:
                     if source != NULL and self._strict:
-                        fault = first_fault(self._e, source + done, length)
+                        length = first_fault(self._e, source + done, length, &kind)
                     written += self._slice(source + done if source != NULL else NULL,
-                                           truth + done if truth != NULL else NULL, fault,
+                                           truth + done if truth != NULL else NULL, length,
                                            rows + written if rows != NULL else NULL, every)
                 self._hand_over()
-                done += fault
-                if fault < length:
-                    self._raise_bad(ticks, done, done)
+                done += length
+                if kind >= 0:
+                    self._raise_bad(kind, ticks[done], done)
                 PyErr_CheckSignals()
         finally:
             self._busy = False
@@ -1011,13 +1022,11 @@ cdef class Processor:
             done += step
         return written
 
-    def _raise_bad(self, ticks, Py_ssize_t at, number):
-        cdef const unsigned char[::1] raw = raw_records(ticks, TICK, "ticks")
-        cdef int fault = lt_tick_fault(<const lt_tick *> &raw[64 * at], self._e.last_ts)
+    cdef _raise_bad(self, int kind, tick, number):
         rule = ("price, bid and ask must be finite and from 1e-12 to 1e15", "bid must not exceed ask",
-                "ts must not go back", "sizes must be from 0 to 1e15", "a trade needs a quote before it")[fault]
-        self._e.rejected[fault] += 1
-        raise BadTick(f"{rule}, was {ticks[at]} (tick {number}, {Rejection(fault).name.lower()})")
+                "ts must not go back", "sizes must be from 0 to 1e15", "a trade needs a quote before it")[kind]
+        self._e.rejected[kind] += 1
+        raise BadTick(f"{rule}, was {tick} (tick {number}, {Rejection(kind).name.lower()})")
 
     cdef _hand_over(self):
         """Digests the new fills, gives them to whoever asked, and empties the buffer."""
@@ -1047,15 +1056,16 @@ cdef class Processor:
         cdef lt_tick t
         cdef engine_t *e = self._e
         cdef int64_t before = e.index
+        cdef int kind, rejected
         self._check_idle()
         t.ts, t.price, t.bid, t.ask, t.bid_size, t.ask_size = ts, price, bid, ask, bid_size, ask_size
         t.volume, t.side, t.flags = volume, side, flags
-        if self._strict and lt_tick_fault(&t, e.last_ts) >= 0:
-            row = np.array([(ts, price, bid, ask, bid_size, ask_size, volume, side, flags)], TICK)
+        kind = lt_tick_fault(&t, e.last_ts) if self._strict else -1
+        if kind >= 0:
             fed = e.index
-            for fault in range(LT_BAD_KINDS):
-                fed += e.rejected[fault]
-            self._raise_bad(row, 0, fed)
+            for rejected in range(LT_BAD_KINDS):
+                fed += e.rejected[rejected]
+            self._raise_bad(kind, (ts, price, bid, ask, bid_size, ask_size, volume, side, flags), fed)
         take(e, &t, NULL, 1, NULL, 1)
         if e.broker.fill_count > 0:
             self._hand_over()

@@ -2,8 +2,8 @@
 """The hot formulas as kernels: a struct of state, a push that feeds it, and readings that do not change it.
 
 A push is constant work, allocates nothing and answers LT_OK, or LT_WARMUP before the formula is ready. Where a
-formula votes, `x_signal(state, level)` is its direction under an entry level and `x_magnitude(state)` the |value|
-that the level is compared with. Comparisons are of squares where that saves a root and a division a tick.
+formula votes, its direction comes of readings and an entry level: `beyond`, or `x_signal`. Comparisons are of squares
+where that saves a root and a division a tick.
 """
 from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.stdint cimport int64_t, uint64_t
