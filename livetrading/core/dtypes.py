@@ -58,7 +58,10 @@ RESULT: Final = np.dtype(
     ],
     align=True,
 )
-"""One row a tick where asked for. A formula not ready, or without input, is NaN (0 in the i1 columns)."""
+"""One row a tick where asked for. A formula not ready, or without input, is NaN (0 in the i1 columns).
+
+`kelly_fraction` is the share of equity that this tick's entry asked for, 0 where none was asked for.
+"""
 
 FILL: Final = np.dtype(
     {

@@ -757,7 +757,7 @@ cdef const unsigned char[::1] raw_records(array, dtype, str name):
     if (not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1
             or not array.flags.c_contiguous or not array.flags.aligned):
         found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise TypeError(f"{name} must be a contiguous, aligned one-dimensional array of {dtype.name or 'records'} as "
+        raise TypeError(f"{name} must be a contiguous one-dimensional array, aligned, of {dtype.name or 'records'} as "
                         f"in livetrading.core.dtypes, was {found}")
     return array.view(np.uint8)
 
