@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
@@ -46,19 +47,18 @@ class Book:
                 self.gross += net + self.fees - self.open_fees
 
 
-prices = st.floats(1e-3, 1e8) | st.sampled_from(
-    [0.01, 0.25, 61661.83, 97_000.0, 97_000.005, 2.0**-20, 4e-320, 9e14]
-)
-sizes = st.just(float("nan")) | st.just(0.0) | st.floats(1e-9, 30.0)
+NAN = float("nan")
+PRICES = [0.01, 0.25, 61661.83, 97_000.0, 97_000.005, 2.0**-20, 4e-320, 9e14]
+FEES = [0.0, 1e-5, 0.1, 1.0, 5.0, 7.77777, 1000.0]
+LATENCIES = [0.0, 0.001, 2.0]
+prices = st.floats(1e-3, 1e8) | st.sampled_from(PRICES)
+sizes = st.just(NAN) | st.just(0.0) | st.floats(1e-9, 30.0)
 orders = st.tuples(st.integers(0, 3), prices, st.floats(0, 0.01), sizes, sizes, st.sampled_from([-1, 1]),
                    st.floats(0, 1), st.integers(1, 10**11))  # fmt: skip
-fees = st.sampled_from([0.0, 1e-5, 0.1, 1.0, 5.0, 7.77777, 1000.0])
 
 
-@settings(max_examples=10_000, deadline=None)
-@given(st.integers(10**4, 10**15), fees, st.sampled_from([0.0, 0.001, 2.0]), st.lists(orders, max_size=8))
-@example(10**8, 5.0, 0.0, [(0, 0.125, 0.0, float("nan"), float("nan"), 1, 1.0, 400)])  # half a micro-dollar
-def test_conservation(capital: int, bps: float, latency_us: float, stream: list[tuple]) -> None:
+def check_conservation(capital: int, bps: float, latency_us: float, stream: list[tuple]) -> int:
+    """Assert that the broker's money is that of its fills; how many they were."""
     broker = PaperBroker(capital / 1e6, BrokerSettings(taker_bps=bps, latency_us=latency_us))
     book, taken, ts = Book(capital, bps), [], 0
     for gap, bid, spread, bid_size, ask_size, side, share, quantity in stream:
@@ -81,6 +81,37 @@ def test_conservation(capital: int, bps: float, latency_us: float, stream: list[
         book.gross,
     )
     assert (broker.trades, broker.wins) == (book.trades, book.wins)
+    return len(fills)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.integers(10**4, 10**15),
+    st.sampled_from(FEES),
+    st.sampled_from(LATENCIES),
+    st.lists(orders, max_size=8),
+)
+@example(10**8, 5.0, 0.0, [(0, 0.125, 0.0, NAN, NAN, 1, 1.0, 400)])  # half a micro-dollar
+def test_conservation(capital: int, bps: float, latency_us: float, stream: list[tuple]) -> None:
+    check_conservation(capital, bps, latency_us, stream)
+
+
+def random_order(rng: Random) -> tuple:
+    bid = rng.choice([10 ** rng.uniform(-3, 8), rng.choice(PRICES)])
+    bid_size, ask_size = (rng.choice([NAN, 0.0, 10 ** rng.uniform(-9, 1.5), 30.0]) for _ in range(2))
+    spread = rng.choice([0.0, rng.uniform(0, 0.01)])
+    quantity = round(10 ** rng.uniform(0, 11))
+    return rng.randint(0, 3), bid, spread, bid_size, ask_size, rng.choice([-1, 1]), rng.random(), quantity
+
+
+def test_conservation_of_10000_streams() -> None:
+    """The same, drawn without a search for the smallest case, which takes sixty times as long."""
+    rng, fills = Random(1), 0
+    for _ in range(10_000):
+        stream = [random_order(rng) for _ in range(rng.randint(0, 8))]
+        capital = round(10 ** rng.uniform(4, 15))
+        fills += check_conservation(capital, rng.choice(FEES), rng.choice(LATENCIES), stream)
+    assert fills > 10_000
 
 
 @pytest.mark.parametrize("seed", range(4))
