@@ -1,5 +1,6 @@
 """The columns of a recording against plain numpy and pandas forms computed from its two files."""
 
+import os
 from math import log
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tapes import DATA, preset
 from livetrading.core.dtypes import RESULT
 from livetrading.core.processor import Processor
 from livetrading.data.ticks import read_ticks
+from livetrading.runner import main
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "ticks"
 RECORDINGS = {
@@ -177,9 +179,34 @@ def taken(name: str) -> tuple[pd.DataFrame, np.ndarray, dict, int]:
     return table_of(*RECORDINGS[name]), rows, processor.totals(), len(ticks)
 
 
+def written(name: str, path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows that the command line writes."""
+    pair = RECORDINGS[name]
+    if not pair[0].exists():
+        pytest.skip(f"no {pair[0].name} beside the project: optional data")
+    market = ",".join(map(str, pair))
+    assert main(["hft", "100", "--market", market, "--out", str(path), "--every", "1", "--quiet"]) == 0
+    return table_of(*pair), np.load(path)
+
+
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_columns(name: str) -> None:
     table, rows, _, _ = taken(name)
+    assert_columns(table, rows)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_columns_of_the_command_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in [variable for variable in os.environ if variable.startswith("LIVETRADING_")]:
+        monkeypatch.delenv(variable)
+    table, rows = written(name, tmp_path / "rows.npy")
+    assert capsys.readouterr() == ("", "")
+    assert_columns(table, rows)
+
+
+def assert_columns(table: pd.DataFrame, rows: np.ndarray) -> None:
     columns = Columns(table)
     assert rows["ts"].tolist() == table["ns"].tolist()
     np.testing.assert_array_equal(rows["market_price"], columns.mid)
