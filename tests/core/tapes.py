@@ -103,6 +103,11 @@ def spoil(t: np.ndarray, rng: np.random.Generator) -> None:
     t["flags"][unquoted] = 2
 
 
+def known(prices: np.ndarray) -> np.ndarray:
+    """Return these as true prices, not known where they are none."""
+    return np.where((prices >= 1e-12) & (prices <= 1e15), prices, np.nan)
+
+
 def raw(records: np.ndarray) -> np.ndarray:
     """Return the bytes of records, a row each, with the padding, which numpy does not copy."""
     return records.view(np.uint8).reshape(len(records), records.itemsize)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tapes import DT_NS, awkward, gbm, replayed
-from test_processor import BUSY, PLAIN, VARIANTS
+from tapes import DT_NS, awkward, chaos, gbm, known, replayed
+from test_processor import BUSY, PLAIN, VARIANTS, part
 
 from livetrading.core.dtypes import RESULT, TICK, Rejection
 from livetrading.core.errors import BadTick, LivetradingError
@@ -150,6 +150,44 @@ def test_strict_on_tick() -> None:
     assert issubclass(BadTick, LivetradingError)
 
 
+def test_strict_on_tick_names_the_tick() -> None:
+    """By its number among all that were fed, the rejected ones too."""
+    processor = Processor(BUSY, 100.0, strict=True)
+    good = gbm(28, 40).tolist()
+    for at, tick in enumerate(good):
+        if at in (0, 7, 8, 30):
+            bad = (*tick[:3], 0.5 * tick[2], *tick[4:])
+            with pytest.raises(BadTick, match=rf"\(tick {at}, crossed\)"):
+                processor.on_tick(*bad)
+        else:
+            processor.on_tick(*tick)
+    assert processor.totals()["ticks"] == 36
+
+
+def test_a_true_price_that_is_not_known_casts_no_vote() -> None:
+    ticks, truth = chaos(27, 3000, spread_bps=0.3)
+    lone = part(PLAIN, "signals", voters=("deviation",))
+    assert (replayed(lone, ticks, 1.1 * truth).rows["direction"] == 1).all()
+    for never in (replayed(lone, ticks, np.full(3000, NAN)), replayed(lone, ticks)):
+        assert np.isnan(never.rows["deviation"]).all()
+        assert np.isnan(never.rows["true_price"]).all()
+        assert not never.rows["direction"].any()
+        assert len(never.fills) == 0
+
+
+@pytest.mark.parametrize("placeholder", [0.0, -0.0, -1.0, INF, -INF, 9e-13, 1.1e15, 5e-324])
+def test_what_is_no_true_price_is_refused(placeholder: float) -> None:
+    """A placeholder for what is not known would vote; nothing is taken where there is one."""
+    ticks, truth = chaos(27, 2000, spread_bps=0.3)
+    processor = Processor(BUSY, 10_000.0)
+    truth[1999] = placeholder
+    with pytest.raises(
+        ValueError, match="a true price must be NaN, for not known, or from 1e-12 to 1e15 USD"
+    ):
+        processor.replay(ticks, true_price=truth)
+    assert processor.totals()["ticks"] == 0
+
+
 def finite(out: np.ndarray) -> bool:
     return bool(np.isfinite(out["market_price"]).all() and np.isin(out["direction"], (-1, 0, 1)).all())
 
@@ -171,7 +209,7 @@ def test_random_bits_in_good_ticks(seed: int, noise: int, name: str) -> None:
     rng = np.random.default_rng(noise)
     bits = rng.random(400 * 64 * 8) < 1e-3
     ticks.view(np.uint8)[:] ^= np.packbits(bits)
-    out = replayed(VARIANTS[name], ticks, ticks["bid"], close=True)
+    out = replayed(VARIANTS[name], ticks, known(ticks["bid"]), close=True)
     assert out.totals["ticks"] + sum(out.totals["rejected"].values()) == 400
     assert finite(out.rows)
     assert out.totals["position_sat"] == 0
@@ -198,14 +236,46 @@ def test_other_arrays_are_refused(wrong: Callable[[np.ndarray], object]) -> None
     [(np.zeros(9, RESULT), 1, None, ValueError, "room for 10 rows, was 9"),
      (np.zeros(10, RESULT), 0, None, ValueError, "every must be at least 1, was 0"),
      (np.zeros(10), 1, None, TypeError, "results must be"),
-     (None, 1, np.zeros(9), TypeError, "true_price must be float64 of shape"),
-     (None, 1, np.zeros(10, np.float32), TypeError, "true_price must be float64")],
+     (np.zeros(10, RESULT), 1.5, None, TypeError, "float"),
+     (None, 1, np.zeros(9), TypeError, "true_price must be"),
+     (None, 1, [5e4] * 10, TypeError, "true_price must be"),
+     (None, 1, np.zeros(10, np.float32), TypeError, "true_price must be")],
 )  # fmt: skip
 def test_bad_arguments(rows: object, every: int, truth: object, error: type[Exception], rule: str) -> None:
     processor = Processor(BUSY, 100.0)
     with pytest.raises(error, match=rule):
         processor.replay(gbm(1, 10), rows, every, truth)
     assert processor.totals()["ticks"] == 0
+
+
+def test_arrays_that_overlap_are_refused() -> None:
+    """Rows written over ticks not yet taken would be taken for ticks."""
+    memory = np.zeros(20 * RESULT.itemsize, np.uint8)
+    ticks, rows = memory[: 10 * TICK.itemsize].view(TICK), memory.view(RESULT)
+    ticks[:] = gbm(1, 10)
+    truth = memory[-80:].view(np.float64)
+    truth[:] = 5e4
+    processor = Processor(BUSY, 100.0)
+    for results, true_price in ((rows[:10], None), (rows[10:], truth)):
+        with pytest.raises(ValueError, match="share memory"):
+            processor.replay(ticks, results, 1, true_price)
+    assert processor.totals()["ticks"] == 0
+    assert processor.replay(ticks, rows[10:]) == 10
+
+
+def test_a_tick_repaired_after_it_was_judged() -> None:
+    """The fault is that of the bytes that were judged, whatever on_fills makes of them then."""
+    ticks = gbm(30, 17_000, spread_bps=0.3)
+    sound = ticks[16_000].copy()
+    ticks["volume"][16_000] = -1.0
+
+    def repair(_: object) -> None:
+        ticks[16_000] = sound
+
+    processor = Processor(BUSY, 10_000.0, strict=True, on_fills=repair)
+    with pytest.raises(BadTick, match=r"\(tick 16000, size\)"):
+        processor.replay(ticks)
+    assert (processor.totals()["ticks"], processor.totals()["rejected"]["size"]) == (16_000, 1)
 
 
 @pytest.mark.parametrize("capital", [0.0, -1.0, NAN, INF, 0.009, 1.1e12])

@@ -265,12 +265,13 @@ def test_trade_rate(long_chaos: tuple[np.ndarray, np.ndarray]) -> None:
         assert abs((ticks["side"] == side).sum() - expected) < 3 * math.sqrt(11.2 * expected)
 
 
-@pytest.mark.parametrize("dt_ns", [10**8, 10**9, 10**10])
-def test_sides_are_even(dt_ns: int) -> None:
+@pytest.mark.parametrize("seconds", [0.1, 1, 10, 500, 690, 692, 701, 3600, 14_000])
+def test_sides_are_even(seconds: float) -> None:
     """Also where a tick is so long that there is a trade in each."""
-    side = filled(GbmMarket(2, START_NS, dt_ns, 5e4, 1e-5), 200_000)["side"].astype(float)
+    side = filled(GbmMarket(2, START_NS, round(seconds * 1e9), 5e4, 1e-5), 200_000)["side"].astype(float)
     assert abs(side.sum()) < 3 * math.sqrt(11.2 * np.abs(side).sum())
-    assert np.abs(side).mean() > 0.1
+    rate = np.abs(side).mean()
+    assert rate == 1 if seconds >= 10 else rate > 0.1
 
 
 def test_trades_cluster() -> None:
@@ -428,6 +429,7 @@ def test_knots_are_fed_as_they_come() -> None:
     ("rows", "rule"),
     [
         ([(5, 1, 1.0), (4, 2, 1.0)], "ascending order"),
+        ([(2**62, 1, 1.0), (-(2**62) - 2, 2, 1.0)], "ascending order"),
         ([(5, 1, 0.0)], "finite and above 0"),
         ([(5, 1, float("nan"))], "finite and above 0"),
         ([(k, 1, 1.0) for k in range(65_537)], "at most 65536 knots"),
@@ -436,6 +438,12 @@ def test_knots_are_fed_as_they_come() -> None:
 def test_bad_knots(rows: list[tuple[int, int, float]], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         ChaosMarket(1, START_NS, DT_NS).feed(np.array(rows, KNOT))
+
+
+def test_knots_of_another_type() -> None:
+    for wrong in (np.ones(3), [(5, 1, 1.0)], np.zeros((1, 1), KNOT)):
+        with pytest.raises(TypeError, match="knots must be a one-dimensional array of KNOT"):
+            ChaosMarket(1, START_NS, DT_NS).feed(wrong)
 
 
 @pytest.mark.parametrize(
