@@ -118,23 +118,33 @@ def read_columns(path: Path, columns: Mapping[str, str]) -> tuple[list[str], dic
             header = _read_header(path, stream)
             placed = _place(path, header, columns)
             chunks = list(_read_chunks(path, stream, len(header), placed))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} must be a readable CSV file in UTF-8, was: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} must be a readable CSV file, was: {error}") from error
     if not chunks:
         raise DataError(f"{path} must hold at least one row, was a header alone")
     return header, {field: np.concatenate([chunk[field] for chunk in chunks]) for field in placed}
 
 
 def _open_text(path: Path) -> TextIO:
+    """Open for reading; what is no UTF-8 comes in as surrogates, so that its line can be named."""
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _check_utf8(path: Path, line_number: int, line: str) -> None:
+    try:
+        line.encode()
+    except UnicodeEncodeError as error:
+        read = line.encode(errors="surrogateescape")
+        raise DataError(f"{path}, line {line_number}: must be UTF-8, was {read!r}") from error
 
 
 def _read_header(path: Path, stream: TextIO) -> list[str]:
     line = stream.readline()
     if not line.strip():
         raise DataError(f"{path} must begin with a line of column names, was {'blank' if line else 'empty'}")
+    _check_utf8(path, 1, line)
     try:
         header = [name.strip() for name in next(csv.reader([line], strict=True))]
     except csv.Error as error:
@@ -173,6 +183,7 @@ def _read_chunks(
     line_number = 2
     while lines := list(islice(stream, CHUNK_LINES)):
         try:
+            "".join(lines).encode()  # fails at what is no UTF-8
             rows = list(csv.reader(lines, strict=True))
             if len(rows) != len(lines):
                 raise ValueError("a row must be one line")
@@ -205,6 +216,7 @@ def _raise_for_row(
 ) -> None:
     """Raise DataError for the first malformed row, found line by line."""
     for number, line in enumerate(lines, line_number):
+        _check_utf8(path, number, line)
         try:
             row = next(csv.reader([line], strict=True))
         except csv.Error as error:

@@ -1,5 +1,6 @@
 """Rows of results to a file, as they come."""
 
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -98,7 +99,8 @@ class ResultWriter:
     """Write rows to a file as they come; the file is there whole, or not at all.
 
     Rows go to a temporary file beside the target, which takes its place when the context ends without an
-    exception, and is removed when it ends with one. A file already at `path` is replaced only then.
+    exception, and is removed when it ends with one. A file already at `path` is replaced only then; where
+    `path` is a symbolic link, that is the file it leads to.
 
     Parameters
     ----------
@@ -110,7 +112,8 @@ class ResultWriter:
     Raises
     ------
     DataError
-        If the suffix is another, `path` is a directory, or its directory does not exist.
+        If the suffix is another, something else than a file stands at `path`, or its directory does not
+        exist.
     ExtraMissing
         If a Parquet file is asked for and pyarrow is not installed.
 
@@ -135,7 +138,10 @@ class ResultWriter:
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
         if path.suffix not in FORMATS:
             raise DataError(f"results must go to one of {', '.join(FORMATS)}, was {path}")
-        if path.is_dir() or not path.parent.is_dir():
+        target = os.path.realpath(path)
+        if os.path.lexists(target) and not os.path.isfile(target):
+            raise DataError(f"results must go to a file, was a directory, a pipe, a device or a loop: {path}")
+        if not os.path.isdir(os.path.dirname(target)):
             raise DataError(f"results must go to a file in a directory that exists, was {path}")
         if path.suffix == ".parquet":
             try:
@@ -146,7 +152,8 @@ class ResultWriter:
                 ) from error
         self._path = path
         self._dtype = dtype
-        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        self._target = Path(target)
+        self._partial = self._target.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         self._file: BinaryIO | None = None
         self._format: Format | None = None
 
@@ -207,7 +214,7 @@ class ResultWriter:
             raise DataError(f"{self._path} must be written whole, was cut off in a write")
         form.close()
         self._file.close()
-        self._partial.replace(self._path)
+        self._partial.replace(self._target)
 
     def _discard(self) -> None:
         """Close and remove the temporary file, if it is there; what it cannot take is to be lost anyway."""

@@ -1,10 +1,13 @@
 """Recorded ticks from files: one recording, or quotes and trades merged."""
 
+import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import nan
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +17,7 @@ from livetrading.core.dtypes import TICK, TickFlag
 from livetrading.data.columns import check_columns, parse_columns, read_columns
 from livetrading.data.errors import DataError
 
-__all__ = ["DataError", "parse_columns", "read_ticks"]
+__all__ = ["TS_MAX", "DataError", "parse_columns", "quoted", "read_ticks"]
 
 NS_PER_CLOCK: Final = {"ts": 1, "recv_ns": 1, "exch_ms": 10**6}
 """Nanoseconds in a unit of each time column, the preferred clock first."""
@@ -36,6 +39,18 @@ NEEDED: Final = {
     Kind.TICKS: ("price", "bid", "ask", "volume", "side"),
 }
 QUOTE_FIELDS: Final = ("bid", "ask", "bid_size", "ask_size")
+
+PRICE_MIN: Final = 1e-12
+PRICE_MAX: Final = 1e15
+SIZE_MAX: Final = 1e15
+TS_MAX: Final = 1 << 62
+"""What the processor accepts; past these it rejects a tick."""
+
+DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError),
+    *(TokenError, MemoryError, RecursionError, Warning),
+)
+"""What NumPy raises of a .npy header that makes no sense; it reads it as Python."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,8 @@ def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
     for path in paths:
         if not path.name.endswith(SUFFIXES):
             raise DataError(f"a recording must be one of {', '.join(SUFFIXES)}, was {path}")
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe nobody writes to is read for ever
+            raise DataError(f"{path} must be a readable file, was: a directory, a pipe or a device")
     if len(paths) == 1 and paths[0].suffix == ".npy":
         if columns:
             raise DataError(f"columns must be given for CSV files only, was given for {paths[0]}")
@@ -107,8 +124,10 @@ def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
 
 def _read_npy(path: Path) -> NDArray[np.void]:
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except DAMAGE as error:
         raise DataError(f"{path} must be a readable .npy file, was: {error}") from error
     if not isinstance(rows, np.ndarray):
         raise DataError(f"{path} must be a .npy file, was {type(rows).__name__}")
@@ -238,10 +257,28 @@ def _merge(first: Recording, second: Recording) -> NDArray[np.void]:
 
 def _carry_quotes(ticks: NDArray[np.void]) -> None:
     """Give each trade the last valid quote before it; the ticks are in order, so none goes back in time."""
-    bid, ask = ticks["bid"], ticks["ask"]
-    good = (ticks["flags"] == TickFlag.QUOTE) & np.isfinite(ticks["price"]) & (bid > 0.0) & (bid <= ask)
-    good &= ~(ticks["bid_size"] < 0.0) & ~(ticks["ask_size"] < 0.0)
+    good = (ticks["flags"] == TickFlag.QUOTE) & quoted(ticks)
     last = np.maximum.accumulate(np.where(good, np.arange(len(ticks)), -1))
     carried = np.flatnonzero((ticks["flags"] == TickFlag.TRADE) & (last >= 0))
     for name in QUOTE_FIELDS:
         ticks[name][carried] = ticks[name][last[carried]]
+
+
+def quoted(ticks: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Tell which ticks have a quote and break no rule of tick validation; their order is not looked at.
+
+    Parameters
+    ----------
+    ticks : ndarray of TICK, shape (n,)
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    good = (ticks["ts"] >= 0) & (ticks["ts"] <= TS_MAX) & (ticks["bid"] <= ticks["ask"])
+    for name in ("price", "bid", "ask"):
+        good &= (ticks[name] >= PRICE_MIN) & (ticks[name] <= PRICE_MAX)
+    for name in ("bid_size", "ask_size"):  # NaN: not known
+        good &= ~((ticks[name] < 0.0) | (ticks[name] > SIZE_MAX))
+    good &= (ticks["volume"] >= 0.0) & (ticks["volume"] <= SIZE_MAX)
+    return np.asarray(good)

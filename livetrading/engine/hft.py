@@ -143,8 +143,9 @@ def run_hft(
     ----------
     config : Config
     null_control : bool
-        Run the same strategy on a random walk of the same volatility, seed and number of ticks beside it,
-        chunk by chunk, so that the two end together whenever the run ends.
+        Run the same strategy on a random walk of the same seed and number of ticks beside it, chunk by chunk,
+        so that the two end together whenever the run ends. Its volatility is that of the market's first 2**20
+        ticks, or of the whole recording.
     out : Path, optional
         Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
         ``.npy``, ``.csv`` or ``.parquet`` file.

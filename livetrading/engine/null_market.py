@@ -12,6 +12,7 @@ from livetrading.config import MarketConfig
 from livetrading.core.dtypes import TICK
 from livetrading.core.errors import LivetradingError
 from livetrading.core.market import ChaosMarket, GbmMarket, realised_sd
+from livetrading.data.ticks import quoted
 
 __all__ = ["NoNullMarket", "RandomWalk", "walk_like_chaos", "walk_like_recording"]
 
@@ -87,12 +88,12 @@ def walk_like_chaos(market: MarketConfig) -> RandomWalk:
 
 
 def walk_like_recording(ticks: NDArray[np.void]) -> RandomWalk:
-    """Match a recording: its first mid, mean gap, median spread, and volatility over 256 ticks.
+    """Match a recording: its first mid, median spread, and over 256 ticks median gap and volatility.
 
     Parameters
     ----------
     ticks : ndarray of TICK
-        Rows without a usable quote are left out.
+        Rows that the processor would reject are left out.
 
     Returns
     -------
@@ -106,20 +107,21 @@ def walk_like_recording(ticks: NDArray[np.void]) -> RandomWalk:
 
     Notes
     -----
-    With fewer than 2,049 usable rows the lag is shorter, so that eight returns make the volatility.
+    With fewer than 2,049 usable rows the lag is shorter, so that eight returns make the volatility. The gap
+    is a median, so that one wrong time does not set it, and of 256 ticks, since ticks come in bursts: most
+    single gaps are far below what a tick takes on the whole.
     """
     count = sum(len(block) for block in _usable(ticks))
     if count <= LEAST_RETURNS:
         raise NoNullMarket(f"a null control needs more than {LEAST_RETURNS} usable ticks, was {count}")
     lag = min(LAG, (count - 1) // LEAST_RETURNS)
     stride = 1 + count // SPREADS
-    kept, spreads, seen, last_ns = [], [], 0, 0
+    kept, spreads, seen = [], [], 0
     for block in _usable(ticks):
         kept.append(block[-seen % lag :: lag])
-        quoted = block[-seen % stride :: stride]
-        spreads.append((quoted["ask"] - quoted["bid"]) / _mid(quoted))
+        some = block[-seen % stride :: stride]
+        spreads.append((some["ask"] - some["bid"]) / _mid(some))
         seen += len(block)
-        last_ns = int(block["ts"][-1])
     sampled = np.concatenate(kept, dtype=TICK)  # blocks of a file may be laid out otherwise
     sd = realised_sd(sampled, 1) / lag**0.5
     if not sd > 0:
@@ -127,7 +129,7 @@ def walk_like_recording(ticks: NDArray[np.void]) -> RandomWalk:
     first_ns = int(sampled["ts"][0])
     walk = RandomWalk(
         start_ns=first_ns,
-        dt_ns=max(1, (last_ns - first_ns) // (count - 1)),
+        dt_ns=max(1, round(float(np.median(np.diff(sampled["ts"]))) / lag)),
         price=float(_mid(sampled[:1])[0]),
         sd=sd,
         spread_bps=round(float(np.median(np.concatenate(spreads))) * 1e4, 6),
@@ -147,9 +149,14 @@ def _mid(ticks: NDArray[np.void]) -> NDArray[np.float64]:
 
 
 def _usable(ticks: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
-    """Yield the rows with a good quote, a block at a time: a recording may be larger than the memory."""
+    """Yield the rows the processor takes, a block at a time: a recording may be larger than the memory."""
+    last_ns = 0
     for begin in range(0, len(ticks), BLOCK):
         block = np.asarray(ticks[begin : begin + BLOCK])
-        good = (block["bid"] > 0) & (block["ask"] >= block["bid"]) & np.isfinite(block["ask"])
-        if good.any():
-            yield block[good]
+        block = block[quoted(block)]
+        if len(block):
+            latest = np.maximum.accumulate(np.maximum(block["ts"], last_ns))
+            block = block[block["ts"] == latest]  # a time that goes back is rejected and moves nothing
+            last_ns = int(latest[-1])
+        if len(block):
+            yield block

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livetrading.config import load_config
 from livetrading.core.dtypes import TICK
 from livetrading.core.errors import LivetradingError
+from livetrading.core.processor import Processor
 from livetrading.data.columns import CHUNK_LINES
-from livetrading.data.ticks import DataError, read_ticks
+from livetrading.data.ticks import DataError, quoted, read_ticks
 
+SETTINGS = load_config({"run.capital": 100}).settings
 DATA = Path(__file__).parents[1] / "data"
 QUOTES, TRADES = (DATA / f"btcusdt_spot_20240808_{kind}.csv" for kind in ("quotes", "trades"))
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "ticks"
@@ -109,8 +112,8 @@ def merged_by_the_rules(quotes: list, trades: list) -> list[tuple]:
         bid, bid_size, ask, ask_size = row
         mid = (bid + ask) / 2
         out.append((ts, mid, bid, ask, bid_size, ask_size, 0.0, 0, 1))
-        sound = all(math.isfinite(x) and x > 0 for x in (bid, ask, mid))
-        if sound and bid <= ask and not bid_size < 0 and not ask_size < 0:
+        sound = all(1e-12 <= x <= 1e15 for x in (bid, ask, mid))
+        if sound and bid <= ask and not any(x < 0 or x > 1e15 for x in (bid_size, ask_size)):
             last = (bid, ask, bid_size, ask_size)
     return out
 
@@ -257,12 +260,53 @@ def test_another_array_is_refused_with_what_was_found(tmp_path: Path, array: np.
         read_ticks([tmp_path / "a.npy"])
 
 
+@pytest.mark.parametrize("rows", [0, 1, CHUNK_LINES])
+def test_what_is_no_utf8_is_named_by_its_line(tmp_path: Path, rows: int) -> None:
+    header, body = b"ts,price,qty,side,trade_id\n", b"1,100,1,1,a\n" * rows
+    for name, pack in (("t.csv", bytes), ("t.csv.gz", gzip.compress)):
+        (tmp_path / name).write_bytes(pack(header + body + b"2,100,1,1,\xff\n" + body))
+        with pytest.raises(DataError, match=rf"{name}, line {rows + 2}: must be UTF-8, was b'2,.*\\xff"):
+            read_ticks([tmp_path / name])
+    (tmp_path / "t.csv").write_bytes(b"ts,price\xc3,qty,side\n" + body)
+    with pytest.raises(DataError, match=r"line 1: must be UTF-8, was b'ts,price\\xc3"):
+        read_ticks([tmp_path / "t.csv"])
+
+
 @pytest.mark.parametrize("content", [b"", b"hello there", b"\x93NUMPY\x01\x00"])
 def test_a_damaged_npy_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.npy"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a.npy must be a readable .npy file, was"):
         read_ticks([path])
+
+
+HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': %s}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("(((", "'''abc", "{[]:1}", "[" * 9000, "'\\d'"),
+        *(HEADER % shape for shape in ("(2**70,)", f"({2**70},)", f"({2**62},)", "(True,)", "(-1,)")),
+        HEADER.replace("'<f8'", "()") % "(1,)",
+        HEADER.replace("'<f8'", "[()]") % "(1,)",
+        HEADER.replace("'<f8'", "{}") % "(1,)",
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.npy"
+    text = header.encode() + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64))
+    with pytest.raises(DataError, match=r"a.npy must be "):
+        read_ticks([path])
+
+
+@given(st.lists(st.tuples(st.sampled_from([-1, 0, 5, 2**62, 2**62 + 1]), *[numbers] * 6), max_size=1))
+def test_a_quote_is_taken_where_the_processor_takes_it(rows: list) -> None:
+    ticks = np.array([(*row, 0, 1) for row in rows], TICK)
+    processor = Processor(SETTINGS, 100.0)
+    processor.replay(ticks)
+    assert quoted(ticks).tolist() == [processor.totals()["ticks"] == 1] * len(rows)
 
 
 def test_pickles_and_archives_are_refused(tmp_path: Path) -> None:

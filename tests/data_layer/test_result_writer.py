@@ -168,12 +168,23 @@ def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    link, target = tmp_path / "link.npy", tmp_path / "far" / "target.npy"
+    link.symlink_to(target)
+    for n in (2, 3):  # the first time it leads to nothing
+        with ResultWriter(link, RESULT) as writer:
+            writer.write(some_rows(n))
+        assert link.is_symlink()
+        assert_holds(target, some_rows(n))
+
+
 def test_targets_that_cannot_be_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     for name, message in (
         ("a.txt", r"one of .npy, .csv, .parquet, was .*a.txt"),
         ("a", "was .*a"),
-        ("folder.csv", "directory that exists"),
+        ("folder.csv", "results must go to a file, was a directory"),
         ("no/a.csv", "directory that exists"),
     ):
         with pytest.raises(DataError, match=message):

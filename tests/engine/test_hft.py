@@ -355,7 +355,31 @@ class TestWalkLikeRecording:
         with pytest.raises(NoNullMarket, match="mid that moves"):
             walk_like_recording(ticks)
 
-    @pytest.mark.parametrize("first_ns", [-1, 2**62, 2**62 - 50])
+    def test_rows_that_the_processor_rejects_are_left_out(self) -> None:
+        ticks = recording(5000)
+        usable = walk_like_recording(ticks)
+        bad = ticks[[256, 512, 768, 1024, 1280, 1536, 1792]].copy()
+        bad["bid"] = bad["ask"] = 1.0
+        bad["price"][0], bad["ask"][1], bad["bid"][2], bad["ts"][3] = -1.0, 1e308, 5e-324, 0
+        bad["ts"][4], bad["bid_size"][5], bad["volume"][6] = 2**62 + 1, -1.0, np.nan
+        mixed = np.insert(ticks, [256, 512, 768, 1024, 1280, 1536, 1792], bad)
+        processor = Processor(configured().settings, 1000.0)
+        processor.replay(mixed)
+        assert sum(processor.totals()["rejected"].values()) == len(bad)
+        assert walk_like_recording(mixed) == usable
+        assert walk_like_recording(np.concatenate([ticks, bad[3:4]])) == usable
+
+    def test_one_wrong_time_does_not_set_the_gap(self) -> None:
+        ticks = recording(5000)
+        ticks["ts"][0] = 0
+        assert walk_like_recording(ticks).dt_ns == 1_000_000
+
+    def test_the_gap_is_that_of_many_ticks_where_they_come_in_bursts(self) -> None:
+        ticks = recording(5120)
+        ticks["ts"] = ticks["ts"][0] + np.arange(5120) // 16 * 16_000_000
+        assert walk_like_recording(ticks).dt_ns == 1_000_000
+
+    @pytest.mark.parametrize("first_ns", [-100, 2**62, 2**62 - 50])
     def test_times_beyond_what_a_market_can_have(self, first_ns: int) -> None:
         ticks = recording(100)
         ticks["ts"] = first_ns + np.arange(100)
