@@ -1,5 +1,6 @@
 """One validated configuration, from a preset, a TOML file, the environment and the command line."""
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,6 +98,7 @@ class MarketConfig:
 
     def __post_init__(self) -> None:
         _require(isinstance(self.name, str), "market.name", "text", self.name)
+        _require("\0" not in self.name, "market.name", "without the character NUL", self.name)
         if not self.simulated and not all(part.strip().endswith(RECORDINGS) for part in self.name.split(",")):
             rule = f"{', '.join(MARKETS)} or a recording ({', '.join(RECORDINGS)}; two joined by a comma)"
             raise ValueError(
@@ -116,6 +118,8 @@ class MarketConfig:
             check_columns(self.columns)
         except DataError as error:
             raise ValueError(f"market.{error}") from error
+        ok = not (self.simulated and self.columns)
+        _require(ok, "market.columns", "given for a recording only", dict(self.columns))
 
     @property
     def simulated(self) -> bool:
@@ -128,7 +132,9 @@ class MarketConfig:
         if self.simulated:
             return ()
         whole = Path(self.name)
-        return (whole,) if whole.exists() else tuple(Path(part.strip()) for part in self.name.split(","))
+        return (
+            (whole,) if os.path.exists(whole) else tuple(Path(part.strip()) for part in self.name.split(","))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,10 +300,12 @@ def load_config(
             for path, value in (flags or {}).items()
         ],
     ]
-    return _build(str(name), layers)
+    return _build(str(name), layers, (names or {}).get("run.capital", "flag run.capital"))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe nobody writes to would be read for ever
+        raise ConfigError(f"{path} must be a readable file, was: a directory, a pipe or a device")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -353,7 +361,7 @@ def _unknown(path: str, allowed: Sequence[str], origin: str) -> None:
     )
 
 
-def _build(preset: str, layers: Sequence[Sequence[_Entry]]) -> Config:
+def _build(preset: str, layers: Sequence[Sequence[_Entry]], capital: str) -> Config:
     merged: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
     origins: dict[str, str] = {}
     for layer in layers:
@@ -375,7 +383,7 @@ def _build(preset: str, layers: Sequence[Sequence[_Entry]]) -> Config:
         for section, values in read.items():
             merged[section].update(values)
     if "capital" not in merged["run"]:
-        raise ConfigError("run.capital must be given, in USD")
+        raise ConfigError(f"run.capital must be given, in USD ({capital})")
     parts = {section: _make(kind, merged[section], origins) for section, kind in SECTIONS.items()}
     market, run = parts.pop("market"), parts.pop("run")
     if market.simulated and not _extents(asdict(run)):

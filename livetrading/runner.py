@@ -1,10 +1,18 @@
 """The command line: ``python -m livetrading.runner``, and the script ``livetrading``."""
 
-import errno
+# ruff: noqa: E402 - signals come before the imports
 import os
-import re
 import signal
 import sys
+
+OWN_PROCESS = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "livetrading"
+"""Whether the process is this command's own, so that its signals are too."""
+if OWN_PROCESS:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is at stake yet, and an import shows a traceback
+
+import errno
+import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +34,12 @@ __all__ = ["app", "main"]
 DONE: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
-INTERRUPTED: Final = 130
+INTERRUPTED: Final = 128
+"""To which the number of the signal is added, as shells do."""
+
+STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LONGEST: Final = 600
+"""Characters of an error; of a longer one, such as a cell of a broken file, the middle is left out."""
 
 DISK_FAILURES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a file that was rightly asked for."""
@@ -133,7 +146,7 @@ def hft(
     """Trade CAPITAL tick by tick on a simulated or recorded market, its null control beside it."""
     given = {name: ctx.params[name] for name in FLAGS}
     tree = _load(preset, config, **{**given, "forever": forever or None})
-    _check_out(out, tree.market.paths)
+    _check_out(out, [*tree.market.paths, *([config] if config else [])])
     from livetrading.engine.hft import run_hft
 
     on_terminal = sys.stdout.isatty() and not json and not quiet
@@ -145,7 +158,7 @@ def hft(
     elif not quiet:
         (_print_table if on_terminal else _print_lines)(report)
     sys.stdout.flush()
-    return INTERRUPTED if report.interrupted else DONE
+    return INTERRUPTED + interrupt.signum if report.interrupted else DONE
 
 
 def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
@@ -157,10 +170,10 @@ def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
     return load_config(flags, preset=preset, file=file, environ=os.environ, names=names)
 
 
-def _check_out(out: Path | None, recording: Sequence[Path]) -> None:
-    """Refuse to replace what is about to be read."""
-    if out is not None and out.resolve() in [path.resolve() for path in recording]:
-        raise typer.BadParameter(f"--out must not be the recording itself, was {out}")
+def _check_out(out: Path | None, read: Sequence[Path]) -> None:
+    """Refuse to replace what the run is made from."""
+    if out is not None and os.path.realpath(out) in map(os.path.realpath, read):
+        raise typer.BadParameter(f"--out must not be the recording or the configuration, was {out}")
 
 
 @contextmanager
@@ -278,13 +291,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 2 usage or bad input, 1 failure, 130 after Ctrl-C.
+        Exit code: 0 done, 2 usage or bad input, 1 failure, 130 after Ctrl-C, 143 after SIGTERM, 129 after
+        SIGHUP.
     """
-    interrupt = Interrupt()
-    before = signal.signal(signal.SIGINT, interrupt.handle)
+    _open_streams()
     try:
         arguments = None if argv is None else list(argv)
-        code: int | None = app(arguments, prog_name="livetrading", standalone_mode=False, obj=interrupt)
+        with _stopping(Interrupt()) as interrupt:
+            code: int | None = app(arguments, prog_name="livetrading", standalone_mode=False, obj=interrupt)
         return code or DONE
     except CommandError as error:
         return _fail(f"{error.format_message()} (see --help)", USAGE)
@@ -297,12 +311,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
         return _fail(f"input and output must succeed, was: {error}", FAILURE)
+
+
+def _open_streams() -> None:
+    """Make what was closed take what is printed, and names of files printable in any encoding."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, open as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _stopping(interrupt: Interrupt) -> Iterator[Interrupt]:
+    """Let signals ask the run to stop; a hangup that nohup has the process ignore stays ignored."""
+    taken = [s for s in STOPS if s == signal.SIGINT or signal.getsignal(s) is not signal.SIG_IGN]
+    before = {signum: signal.signal(signum, interrupt.handle) for signum in taken}
+    try:
+        yield interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        for signum, handler in before.items():
+            # All is said then; a signal on the way out would change the exit code alone.
+            signal.signal(signum, signal.SIG_IGN if OWN_PROCESS else handler)
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"livetrading: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    if len(line) > LONGEST:
+        line = f"{line[:400]} ... {line[-150:]}"
+    print(f"livetrading: {line}", file=sys.stderr)
     return code
 
 

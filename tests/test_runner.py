@@ -116,6 +116,29 @@ class TestOutput:
         assert done.stderr.count("\n") == 1
         assert "No space left" in done.stderr
 
+    @pytest.mark.parametrize("how", ["--quiet", "--json", "--no-null-control"])
+    def test_a_closed_stdout_is_no_failure(self, how: str) -> None:
+        line = f"exec {shlex.join([*COMMAND, *SHORT, how])} >&-"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=ROOT, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_an_error_does_not_go_to_stdout_where_stderr_is_closed(self) -> None:
+        line = f"exec {shlex.join([*COMMAND, 'hft', '-5'])} 2>&-"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=ROOT, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+
+    @pytest.mark.parametrize(("name", "encoding"), [(b"q\xc3\xa9", "ascii"), (b"q\xff", "utf-8:strict")])
+    def test_a_name_that_the_output_cannot_spell_is_escaped(
+        self, tmp_path: Path, name: bytes, encoding: str
+    ) -> None:
+        path = tmp_path / os.fsdecode(name + b".csv")
+        path.write_text("ts,bid,ask\n1,99,101\n")
+        environ = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+        done = command("hft", "100", "--market", str(path), env=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "market: " in done.stdout
+        assert "\\" in done.stdout.split("market: ")[1].splitlines()[0]
+
 
 def _read(descriptor: int) -> bytes:
     try:
@@ -230,9 +253,19 @@ class TestRecording:
         assert tree["ticks"] + sum(tree["rejected_ticks"].values()) == 37_797
 
 
-class TestCtrlC:
-    @pytest.mark.parametrize("control", ["--null-control", "--no-null-control"])
-    def test_the_summary_comes_and_the_exit_code_is_130(self, tmp_path: Path, control: str) -> None:
+class TestStop:
+    @pytest.mark.parametrize(
+        ("signum", "code", "control"),
+        [
+            (signal.SIGINT, 130, "--null-control"),
+            (signal.SIGINT, 130, "--no-null-control"),
+            (signal.SIGTERM, 143, "--null-control"),
+            (signal.SIGHUP, 129, "--no-null-control"),
+        ],
+    )
+    def test_the_summary_comes_and_the_exit_code_names_the_signal(
+        self, tmp_path: Path, signum: int, code: int, control: str
+    ) -> None:
         out = tmp_path / "rows.npy"
         arguments = [
             *COMMAND,
@@ -248,27 +281,66 @@ class TestCtrlC:
         ]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
             _wait_for(lambda: any(path.stat().st_size > 10_000 for path in tmp_path.iterdir()), process)
-            process.send_signal(signal.SIGINT)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signum)
+            process.send_signal(signum)
             shown, errors = process.communicate(timeout=60)
-        assert (process.returncode, errors) == (130, b"")
+        assert (process.returncode, errors) == (code, b"")
+        assert list(tmp_path.iterdir()) == [out]
         tree = json.loads(shown)
         assert len(np.load(out)) == -(-tree["ticks"] // 1000)
         if control == "--null-control":
             assert tree["null_control"]["ticks"] == tree["ticks"]
 
     def test_while_a_recording_is_read(self, tmp_path: Path) -> None:
-        fifo = tmp_path / "endless.csv"
-        os.mkfifo(fifo)
-        arguments = [*COMMAND, "hft", "100", "--market", str(fifo), "--json"]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-        with fifo.open("w") as writer:  # opens when the reader does, so the reading has begun
-            writer.write("ts,bid,ask\n1,99,101\n")
-            writer.flush()
+        path = tmp_path / "long.csv.gz"
+        path.write_bytes(gzip.compress(b"ts,bid,ask\n" + b"1,99,101\n" * 4_000_000, 1))
+        arguments = [*COMMAND, "hft", "100", "--market", str(path), "--json"]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+            _wait_for(lambda: _has_open(process.pid, path), process)
             process.send_signal(signal.SIGINT)
             shown, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (130, b"")
         assert json.loads(shown)["ticks"] == 0
+
+    @pytest.mark.parametrize("as_script", [False, True])
+    def test_before_anything_has_begun_it_ends_without_a_traceback(
+        self, tmp_path: Path, as_script: bool
+    ) -> None:
+        (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+        script = tmp_path / "livetrading"
+        script.write_text("from livetrading.runner import main\n")
+        done = subprocess.run(
+            [sys.executable, str(script)] if as_script else COMMAND,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+    def test_on_the_way_out_it_changes_nothing(self, tmp_path: Path) -> None:
+        script = tmp_path / "livetrading"
+        script.write_text(
+            "import atexit, os, signal, sys\nfrom livetrading.runner import main\n"
+            "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\nsys.exit(main())\n"
+        )
+        done = subprocess.run(
+            [sys.executable, str(script), *SHORT, "--quiet"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    try:
+        return any(link.resolve() == path.resolve() for link in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:  # closed while it was looked at
+        return False
 
 
 def _wait_for(condition: Any, process: subprocess.Popen[bytes]) -> None:
@@ -296,7 +368,7 @@ BAD_INPUT = {
     "capital -inf": ("-inf", "was -inf"),
     "capital too large": ("1e13", "was 10000000000000.0"),
     "capital no number": ("abc", "run.capital must be a number, was 'abc' (argument CAPITAL)"),
-    "no capital": ("", "run.capital must be given"),
+    "no capital": ("", "run.capital must be given, in USD (argument CAPITAL)"),
     "ticks 0": ("100 --ticks 0", "run.ticks must be a whole number above 0, was 0 (--ticks)"),
     "ticks negative": ("100 --ticks -1", "was -1 (--ticks)"),
     "ticks no whole number": ("100 --ticks 1.5", "run.ticks must be a whole number, was '1.5'"),
@@ -316,6 +388,18 @@ BAD_INPUT = {
     "suffix of out": ("100 --out {tmp}/rows.txt", ".parquet"),
     "directory of out": ("100 --out {tmp}/none/rows.npy", "rows.npy"),
     "out is the recording": ("100 --market {tmp}/ticks.npy --out {tmp}/ticks.npy", "--out must not be"),
+    "out is the configuration": ("100 --config {tmp}/own.csv --out {tmp}/own.csv", "--out must not be"),
+    "out is a loop": ("100 --out {tmp}/loop.npy", "loop.npy"),
+    "out is below a loop": ("100 --out {tmp}/loop.npy/x.npy", "loop.npy"),
+    "out has a long name": (f"100 --out {{tmp}}/{'x' * 300}.npy", "xxx"),
+    "out is a pipe": ("100 --out {tmp}/fifo.csv", "results must go to a file"),
+    "market is a loop": ("100 --market {tmp}/loop.npy", "loop.npy"),
+    "market has a long name": (f"100 --market {{tmp}}/{'x' * 300}.csv", "xxx"),
+    "market is a pipe": ("100 --market {tmp}/fifo.csv", "fifo.csv must be a readable file"),
+    "configuration is a pipe": ("100 --config {tmp}/fifo.csv", "fifo.csv must be a readable file"),
+    "market with NUL": ("100 --config {tmp}/nul.toml", "without the character NUL"),
+    "columns of no recording": ("100 --columns a=bid", "market.columns must be given for a recording only"),
+    "long cell": ("100 --market {tmp}/long.csv", "line 2: bid must be a number"),
 }
 
 
@@ -329,6 +413,11 @@ def bad_files(tmp_path: Path) -> Path:
     np.save(tmp_path / "ticks.npy", np.zeros(1, TICK))
     (tmp_path / "bad.toml").write_text("[broker]\ntaker_bps = \n")
     (tmp_path / "unknown.toml").write_text("[broker]\ntaker_bp = 1\n")
+    (tmp_path / "own.csv").write_text("[vote]\nh = 10\n")
+    (tmp_path / "nul.toml").write_text('[market]\nname = "a\\u0000.csv"\n')
+    (tmp_path / "long.csv").write_text("ts,bid,ask\n1," + "x" * 100_000 + ",1\n")
+    (tmp_path / "loop.npy").symlink_to("loop.npy")
+    os.mkfifo(tmp_path / "fifo.csv")
     return tmp_path
 
 
@@ -347,6 +436,7 @@ class TestBadInput:
         assert captured.out == ""
         assert captured.err.count("\n") == 1
         assert said in captured.err
+        assert len(captured.err) < 700
         assert sorted(bad_files.rglob("*")) == before
 
     @pytest.mark.parametrize("what", ["unknown market", "malformed row", "negative capital", "unknown flag"])

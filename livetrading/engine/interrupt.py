@@ -1,5 +1,6 @@
-"""Ctrl-C as a request that tears nothing."""
+"""Ctrl-C and its like as a request that tears nothing."""
 
+import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
@@ -10,7 +11,7 @@ T = TypeVar("T")
 
 
 class Interrupt:
-    """SIGINT, let through only where the caller says that it may break off the work.
+    """A signal to stop, let through only where the caller says that it may break off the work.
 
     Elsewhere it is remembered, so that a file half written or a ledger half closed is finished first.
 
@@ -18,6 +19,8 @@ class Interrupt:
     ----------
     requested : bool
         Whether the signal came.
+    signum : int
+        Which it was; SIGINT unless `handle` saw another.
 
     Notes
     -----
@@ -27,11 +30,13 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = False
+        self.signum: int = signal.SIGINT
         self._open = False
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Take the signal; the work in `call` ends with KeyboardInterrupt."""
         self.requested = True
+        self.signum = signum
         if self._open:
             self._open = False
             raise KeyboardInterrupt
