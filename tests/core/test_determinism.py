@@ -96,7 +96,7 @@ def test_chunks_of_presets(name: str, fills: int, cuts: list[int]) -> None:
     assert fills_of(rules, np.diff([0, *cuts, 200_000]).tolist(), spread_bps=spread_bps) == whole
 
 
-@pytest.mark.parametrize("size", [1, 7, 1023, 1024, 1025, 16_384, 16_385])
+@pytest.mark.parametrize("size", [1, 7, 128, 255, 256, 257, 1023, 1024, 1025, 4096, 4097, 16_384, 16_385])
 def test_even_chunks_of_run(size: int) -> None:
     n = 20_000 if size > 7 else 4000
     steps = [size] * (n // size) + [n % size]
