@@ -233,18 +233,20 @@ cdef class Market:
             raise TypeError("ticks must be a contiguous one-dimensional array of TICK")
         if ticks.size == 0:
             return
-        self.check(ticks.size)
-        self.claim()
         cdef unsigned char[::1] raw = ticks.view(np.uint8)
         cdef lt_tick *out = <lt_tick *> &raw[0]
         cdef Py_ssize_t done = 0, n = ticks.size, step
         cdef double true_price[BLOCK]
-        with nogil:
-            while done < n:
-                step = n - done if n - done < BLOCK else BLOCK
-                self.make(out + done, true_price, step)
-                done += step
-        self.busy = False
+        self.claim()
+        try:
+            self.check(n)
+            with nogil:
+                while done < n:
+                    step = n - done if n - done < BLOCK else BLOCK
+                    self.make(out + done, true_price, step)
+                    done += step
+        finally:
+            self.busy = False
 
     cdef int claim(self) except -1:
         """Takes the market for whoever makes its ticks now; who took it lets it go by `busy = False`."""

@@ -6,6 +6,7 @@ on trades leave a column, and then tick by tick the signals, the vote, the order
 `on_tick` are that one path.
 """
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -13,12 +14,13 @@ from libc.string cimport memset
 
 from livetrading.core.broker cimport (
     FILL_CLOSED, FILL_NONE, FILL_OPENED, REASON_CLOSE, REASON_ENTRY, REASON_REVERSE, REASON_STOP,
-    REASON_TAKE_PROFIT, REASON_TIME, REASON_TRAILING, account_equity, broker_advance, broker_execute, broker_open,
-    broker_send, broker_t,
+    REASON_TAKE_PROFIT, REASON_TIME, REASON_TRAILING, account_equity, account_t, broker_advance, broker_execute,
+    broker_open, broker_send, broker_t,
 )
 from livetrading.core.market cimport BLOCK, Market
 from livetrading.core.records cimport (
-    LT_BAD_KINDS, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, LT_TRADE, lt_fill, lt_result, lt_tick, lt_tick_fault, lt_tick_plain,
+    LT_BAD_KINDS, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, LT_TRADE, lt_fill, lt_result, lt_tick,
+    lt_tick_fault, lt_tick_plain,
 )
 from livetrading.core.ring cimport (
     LT_OK, LT_STRETCH, lt_flow_gains, lt_moments, lt_moments_push, lt_moments_stretch, lt_quote_flow, lt_return_gains,
@@ -39,7 +41,6 @@ from livetrading.core.variates cimport lt_exp, lt_log, lt_log_return_block
 from livetrading.core.vote cimport jury_open, jury_refresh, jury_score, jury_t, jury_vote
 
 import hashlib
-from operator import index
 
 import numpy as np
 
@@ -904,11 +905,10 @@ cdef class Processor:
         """
         if self._market is None:
             raise ValueError("run needs a market: give one to the processor, or use replay or on_tick")
-        n = index(n)
+        n = PyNumber_Index(n)
         if n < 0:
             raise ValueError(f"n must be at least 0, was {n}")
-        self._market.check(n)
-        return self._drive(None, None, n, results, index(every))
+        return self._drive(None, None, n, results, PyNumber_Index(every))
 
     def replay(self, ticks, results=None, every=1, true_price=None):
         """Take the ticks of an array.
@@ -944,7 +944,7 @@ cdef class Processor:
             wrong = found[(found < LT_PRICE_MIN) | (found > LT_PRICE_MAX)]
             if wrong.size > 0:
                 raise ValueError(f"a true price must be NaN, for not known, or from 1e-12 to 1e15 USD, was {wrong[0]}")
-        return self._drive(ticks, true_price, len(ticks), results, index(every))
+        return self._drive(ticks, true_price, len(ticks), results, PyNumber_Index(every))
 
     def _drive(self, ticks, true_price, Py_ssize_t n, results, int64_t every):
         """Slice by slice: take, hand over the fills, look at signals."""
@@ -979,6 +979,8 @@ cdef class Processor:
             self._market.claim()
         self._busy = True
         try:
+            if ticks is None:
+                self._market.check(n)
             while done < n:
                 length = n - done if n - done < SLICE else SLICE
                 with nogil:
@@ -1112,25 +1114,37 @@ cdef class Processor:
             trades); rejected, refused : dict of str to int; fills_sha256 : str, of the FILL records in order.
         """
         cdef engine_t *e = self._e
+        cdef account_t a
+        cdef uint64_t[LT_BAD_KINDS] rejected
+        cdef uint64_t[R_COUNT] refused
+        cdef int64_t index
+        cdef double equity, drawdown
         self._check_idle()
+        index = e.index
         self._hand_over()
-        refused = {reason.name.lower(): e.refused[<int> reason] for reason in Refusal}
-        refused["size"] = e.broker.short_fills
+        digest = self._digest.hexdigest()
+        # what follows up to the copies runs no Python, so no other thread can start a run in between
+        self._check_idle()
+        if e.index != index:
+            raise RuntimeError("this processor ran in another thread meanwhile")
+        a, rejected, refused = e.broker.account, e.rejected, e.refused
+        equity, drawdown = e.equity, e.worst_drawdown
+        refused[R_SIZE] = e.broker.short_fills
         return {
-            "ticks": e.index,
-            "fills": e.broker.account.fills,
-            "trades": e.broker.account.trades,
-            "wins": e.broker.account.wins,
-            "position_sat": e.broker.account.position,
-            "cash_micro": e.broker.account.cash,
-            "gross_micro": e.broker.account.gross,
-            "net_micro": e.broker.account.net,
-            "fees_micro": e.broker.account.fees,
-            "equity_usd": e.equity * 1e-6,
-            "max_drawdown": e.worst_drawdown,
-            "return_sum": e.broker.account.return_sum,
-            "return_sum_sq": e.broker.account.return_squares,
-            "rejected": {kind.name.lower(): e.rejected[<int> kind] for kind in Rejection},
-            "refused": refused,
-            "fills_sha256": self._digest.hexdigest(),
+            "ticks": index,
+            "fills": a.fills,
+            "trades": a.trades,
+            "wins": a.wins,
+            "position_sat": a.position,
+            "cash_micro": a.cash,
+            "gross_micro": a.gross,
+            "net_micro": a.net,
+            "fees_micro": a.fees,
+            "equity_usd": equity * 1e-6,
+            "max_drawdown": drawdown,
+            "return_sum": a.return_sum,
+            "return_sum_sq": a.return_squares,
+            "rejected": {kind.name.lower(): rejected[<int> kind] for kind in Rejection},
+            "refused": {reason.name.lower(): refused[<int> reason] for reason in Refusal},
+            "fills_sha256": digest,
         }
