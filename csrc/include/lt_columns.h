@@ -18,7 +18,7 @@ int lt_sums_stretch(size_t n, const double *gain, const double *gain2, double sh
 /* What a window of `window` values and of their squares gains: e[i] enters and e[i - window] leaves. */
 void lt_flow_gains(size_t n, const double *e, size_t window, double *gain, double *gain2);
 
-/* What the sums of r_i r_{i-1} and of r_i^2 over `window` returns gain; r[-1 - window] is there. */
+/* What the sums of r_i r_{i-1} and of r_i^2 over `window` returns gain; r[-window] is there. */
 void lt_return_gains(size_t n, const double *r, size_t window, double *gain, double *gain2);
 
 /* Cont, Kukanov and Stoikov's (2014) order flow of each quote against the one before; the one before the first is at
