@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write the figures of README.md: the output of a run as a terminal shows it, and the table of win rates.
 
-`.venv/bin/python scripts/figures.py` rewrites both between their markers; with `--print` it only prints the table.
+`.venv/bin/python scripts/figures.py` rewrites both between their markers; `--print` only prints the table.
 """
 
 import os

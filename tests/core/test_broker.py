@@ -84,7 +84,7 @@ def check_conservation(capital: int, bps: float, latency_us: float, stream: list
     return len(fills)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(
     st.integers(10**4, 10**15),
     st.sampled_from(FEES),
