@@ -129,6 +129,7 @@ cdef struct engine_t:
     int quote, change
     bint changed
     Py_ssize_t quote_count, change_count
+    Py_ssize_t last_place       # of the last good tick
     # the columns
     double z_gap[BLOCK]
     double z_variance[BLOCK]
@@ -705,6 +706,7 @@ cdef Py_ssize_t take(engine_t *e, const lt_tick *ticks, const double *true_price
         e.index += 1
     e.last = t[0]
     e.broker.quote = &e.last
+    e.last_place = m - 1
     return written
 
 
@@ -1072,6 +1074,27 @@ cdef class Processor:
         if e.broker.fill_count > 0:
             self._hand_over()
         return e.direction if e.index > before else 0
+
+    def last_row(self):
+        """Return the row of results of the last tick, whatever rows were asked for.
+
+        Returns
+        -------
+        ndarray of RESULT, shape (1,) or (0,)
+            No row before the first tick.
+
+        Raises
+        ------
+        RuntimeError
+            While the processor is running.
+        """
+        cdef unsigned char[::1] out
+        row = np.zeros(1 if self._e.index > 0 else 0, RESULT)
+        self._check_idle()
+        if len(row) > 0:
+            out = row.view(np.uint8)
+            record(self._e, self._e.last_place, <lt_result *> &out[0])
+        return row
 
     def close(self):
         """Close an open position whole at the touch of the last quote; an order on its way lapses."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tapes import START_NS, assert_twins, awkward, chaos, gbm, known, preset, recording
 
-from livetrading.core.dtypes import TICK
+from livetrading.core.dtypes import RESULT, TICK
 from livetrading.core.processor import Processor
 from livetrading.core.settings import (
     BrokerSettings,
@@ -202,3 +202,35 @@ def test_an_error_of_on_fills_comes_out_and_leaves_the_processor_usable() -> Non
     assert totals["fills"] > 0
     assert processor.on_tick(*ticks[-1].tolist()) in (-1, 0, 1)
     assert processor.totals()["ticks"] == totals["ticks"] + 1
+
+
+class TestLastRow:
+    def test_there_is_none_before_the_first_good_tick(self) -> None:
+        processor = Processor(BUSY, 1000.0)
+        assert processor.last_row().shape == (0,)
+        processor.replay(np.zeros(3, TICK))  # all rejected
+        assert processor.last_row().shape == (0,)
+        assert processor.last_row().dtype == RESULT
+
+    @pytest.mark.parametrize("cut", [1, 2, 777, 1024, 1025, 3000])
+    def test_it_is_the_row_that_results_would_have(self, cut: int) -> None:
+        ticks, true_price = chaos(5, 3000, spread_bps=0.3)
+        ticks["bid"][cut - 1 : cut + 2] = np.nan  # so that the last good tick is not the last
+        ticks["bid"][0] = ticks["ask"][0] - 1
+        whole, processor = Processor(BUSY, 1000.0), Processor(BUSY, 1000.0)
+        rows = np.zeros(len(ticks), RESULT)
+        for begin, end in ((0, cut), (cut, len(ticks))):
+            n = whole.replay(ticks[begin:end], rows, true_price=true_price[begin:end])
+            processor.replay(ticks[begin:end], true_price=true_price[begin:end])
+            if n > 0:
+                assert processor.last_row().tobytes() == rows[n - 1].tobytes()
+        assert processor.last_row()["trades"][0] > 0
+
+    def test_tick_by_tick(self) -> None:
+        ticks = gbm(3, 500)
+        processor = Processor(BUSY, 1000.0)
+        rows = np.zeros(len(ticks), RESULT)
+        Processor(BUSY, 1000.0).replay(ticks, rows)
+        for tick, row in zip(ticks, rows, strict=True):
+            processor.on_tick(*tick.item())
+            assert processor.last_row().tobytes() == row.tobytes()
