@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from livetrading.config import Config
     from livetrading.engine.hft import Progress
     from livetrading.engine.report import Report
+    from livetrading.engine.snapshot import Snapshot
 
 __all__ = ["app", "main"]
 
@@ -193,8 +194,9 @@ def _progress(wanted: bool) -> "Iterator[Progress | None]":
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task("", total=None, ticks=0)
 
-        def show(ticks: int, done: float | None) -> None:
-            bar.update(task, ticks=ticks, completed=done or 0.0, total=None if done is None else 1.0)
+        def show(snapshot: "Snapshot") -> None:
+            done = snapshot.done
+            bar.update(task, ticks=snapshot.ticks, completed=done or 0.0, total=None if done is None else 1.0)
 
         yield show
 

@@ -26,6 +26,7 @@ from livetrading.engine.null_market import (
     walk_like_recording,
 )
 from livetrading.engine.report import Report, report_of
+from livetrading.engine.snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
     from livetrading.core.totals import Totals
@@ -34,8 +35,8 @@ __all__ = ["Clock", "Progress", "run_hft"]
 
 Clock = Callable[[], float]
 """Seconds that never run backwards, from any origin."""
-Progress = Callable[[int, float | None], object]
-"""Called now and then with the ticks so far and the share of the run behind, None where it has no end."""
+Progress = Callable[[Snapshot], object]
+"""Called now and then with the run as it stands."""
 
 LIMITS: Final[Mapping[str, str]] = {
     "halted": "the kill switch is on",
@@ -239,12 +240,21 @@ def _drive(
     progress: Progress | None,
     rows: _Rows | None,
 ) -> None:
+    begun = clock()
     while not stop.requested and (n := main.left(run)) > 0:
         main.advance(n, stop, clock, run.every, rows)
         if null is not None:
             null.advance(main.ticks - null.ticks, stop, clock)
         if progress is not None:
-            progress(main.ticks, main.done(run))
+            progress(
+                snapshot_of(
+                    main.processor,
+                    None if null is None else null.processor,
+                    done=main.done(run),
+                    elapsed=clock() - begun,
+                    seconds=main.seconds,
+                )
+            )
     if null is not None:
         # What is missing is less than a chunk, a matter of milliseconds: not worth two unequal columns.
         null.advance(main.ticks - null.ticks, Interrupt(), clock)

@@ -20,6 +20,7 @@ from livetrading.data.ticks import read_ticks
 from livetrading.engine.hft import run_hft
 from livetrading.engine.interrupt import Interrupt
 from livetrading.engine.null_market import NoNullMarket, walk_like_chaos, walk_like_recording
+from livetrading.engine.snapshot import Snapshot
 
 DATA = Path(__file__).parents[1] / "data"
 PAIR = f"{DATA / 'btcusdt_spot_20240808_quotes.csv'},{DATA / 'btcusdt_spot_20240808_trades.csv'}"
@@ -151,10 +152,10 @@ class TestSimulated:
         assert any("clock" in note for note in report.notes)
 
     def test_progress_goes_from_nothing_to_all(self) -> None:
-        seen: list[tuple[int, float | None]] = []
+        seen: list[Snapshot] = []
         config = configured(run_ticks=2500, run_chunk=1000)
-        run_hft(config, progress=lambda ticks, done: seen.append((ticks, done)))
-        assert seen == [(1000, 0.4), (2000, 0.8), (2500, 1.0)]
+        run_hft(config, progress=seen.append)
+        assert [(s.ticks, s.done) for s in seen] == [(1000, 0.4), (2000, 0.8), (2500, 1.0)]
 
     def test_a_limit_that_held_orders_is_named(self) -> None:
         report = run_hft(configured(run_ticks=TICKS, limits_max_position_btc=1e-8))
@@ -177,7 +178,7 @@ class TestRows:
             np.testing.assert_array_equal(rows[name], expected[name])
 
     def test_a_failure_leaves_no_file(self, tmp_path: Path) -> None:
-        def fail(ticks: int, done: float | None) -> None:
+        def fail(snapshot: Snapshot) -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -189,9 +190,9 @@ class TestInterrupted:
     def test_the_request_ends_both_sides_at_the_same_tick(self, tmp_path: Path) -> None:
         interrupt = Interrupt()
 
-        def press(ticks: int, done: float | None) -> None:
-            assert done is None
-            if ticks == 3000:
+        def press(snapshot: Snapshot) -> None:
+            assert snapshot.done is None
+            if snapshot.ticks == 3000:
                 interrupt.requested = True
 
         config = configured(run_forever=True, run_chunk=1000)
