@@ -126,11 +126,10 @@ def _read_npy(path: Path) -> NDArray[np.void]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            # `np.load` opens what looks like an archive as one, and leaves a broken one open
+            rows = np.lib.format.open_memmap(path, mode="r")
     except DAMAGE as error:
         raise DataError(f"{path} must be a readable .npy file, was: {error}") from error
-    if not isinstance(rows, np.ndarray):
-        raise DataError(f"{path} must be a .npy file, was {type(rows).__name__}")
     if rows.ndim != 1 or rows.dtype.names != TICK.names or not _same_formats(rows.dtype):
         raise DataError(
             f"{path} must be one-dimensional with the fields {_formats(TICK)}, "

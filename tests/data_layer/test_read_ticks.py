@@ -313,7 +313,8 @@ def test_pickles_and_archives_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
     with (tmp_path / "z.npy").open("wb") as file:
         np.savez(file, a=np.zeros(2, TICK))
-    for name in ("o.npy", "z.npy"):
+    (tmp_path / "broken.npy").write_bytes((tmp_path / "z.npy").read_bytes()[:100])
+    for name in ("o.npy", "z.npy", "broken.npy"):
         with pytest.raises(DataError, match=name):
             read_ticks([tmp_path / name])
 
