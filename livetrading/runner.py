@@ -339,6 +339,8 @@ def _stopping(interrupt: Interrupt) -> Iterator[Interrupt]:
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
+    # A key or a name of a file may hold what moves the cursor or turns the text round.
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     if len(line) > LONGEST:
         line = f"{line[:400]} ... {line[-150:]}"
     print(f"livetrading: {line}", file=sys.stderr)

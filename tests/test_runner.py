@@ -399,6 +399,7 @@ BAD_INPUT = {
     "configuration is a pipe": ("100 --config {tmp}/fifo.csv", "fifo.csv must be a readable file"),
     "market with NUL": ("100 --config {tmp}/nul.toml", "without the character NUL"),
     "columns of no recording": ("100 --columns a=bid", "market.columns must be given for a recording only"),
+    "control codes in a key": ("100 --config {tmp}/codes.toml", r"\x1b[2J\u202e is no key"),
     "long cell": ("100 --market {tmp}/long.csv", "line 2: bid must be a number"),
 }
 
@@ -415,6 +416,7 @@ def bad_files(tmp_path: Path) -> Path:
     (tmp_path / "unknown.toml").write_text("[broker]\ntaker_bp = 1\n")
     (tmp_path / "own.csv").write_text("[vote]\nh = 10\n")
     (tmp_path / "nul.toml").write_text('[market]\nname = "a\\u0000.csv"\n')
+    (tmp_path / "codes.toml").write_text('"\\u001b[2J\\u202e" = 1\n')
     (tmp_path / "long.csv").write_text("ts,bid,ask\n1," + "x" * 100_000 + ",1\n")
     (tmp_path / "loop.npy").symlink_to("loop.npy")
     os.mkfifo(tmp_path / "fifo.csv")
@@ -435,6 +437,7 @@ class TestBadInput:
         captured = capsys.readouterr()
         assert captured.out == ""
         assert captured.err.count("\n") == 1
+        assert captured.err[:-1].isprintable()
         assert said in captured.err
         assert len(captured.err) < 700
         assert sorted(bad_files.rglob("*")) == before
