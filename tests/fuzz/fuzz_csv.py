@@ -1,0 +1,180 @@
+"""Recordings as no exchange writes them: odd cells, quotes, encodings; damaged .gz and .npy files."""
+
+import gzip
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from fuzz_ticks import ODD, TIMES, faults
+from tapes import DATA, awkward
+
+from livetrading.core.dtypes import TICK, Rejection
+from livetrading.core.processor import Processor
+from livetrading.core.settings import ExitSettings, Settings
+from livetrading.data.columns import PLACES
+from livetrading.data.errors import DataError
+from livetrading.data.ticks import read_ticks
+
+Rng = np.random.Generator
+QUOTES, TRADES = ((DATA / f"btcusdt_spot_20240808_{kind}.csv").read_bytes() for kind in ("quotes", "trades"))
+CELLS: Final = [
+    *b'0 -0 nan NaN inf -inf 1e400 1e-400 1_000 0x10 1.5.2 1,5 -1 +1 True None 1e5 1.0 =1+1 " "1 "1"'.split(),
+    *(b"", b" ", b"'1'", b'"1\n2"', b"9" * 30, b"9" * 5000, b"1" * 140_000, "é".encode(), "٣".encode()),
+    *(b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\x1b[2J", b"\xe2\x80\xa8", b"\x0b", b"\x1c", b"\x85", b"\r"),
+]
+
+
+def pick(rng: Rng, values: Any) -> Any:
+    return values[int(rng.integers(len(values)))]
+
+
+def made_up(rng: Rng) -> bytes:
+    """Return a table whose columns and cells are drawn one by one."""
+    names = [str(name) for name in rng.permutation(list(PLACES))[: rng.integers(1, len(PLACES) + 1)]]
+    if rng.random() < 0.2:
+        names.append(pick(rng, ["", "time", "bid", " bid ", "BID"]))
+    rows = [",".join(names)]
+    for _ in range(rng.integers(0, 20)):
+        rows.append(",".join(str(pick(rng, [*ODD, *TIMES, 1, 7.5, ""])) for _ in names))
+    return "\n".join(rows).encode()
+
+
+def good(rng: Rng) -> bytes:
+    """Return rows of a recording, or ticks of a made-up market with every field."""
+    n = int(rng.integers(2, 60))
+    if rng.random() < 0.7:
+        return b"\n".join(pick(rng, [QUOTES, TRADES]).split(b"\n")[:n]) + b"\n"
+    ticks = awkward(int(rng.integers(1 << 32)), 60)[:n]
+    rows = [",".join(TICK.names or ())] + [",".join(map(repr, row)) for row in ticks.tolist()]
+    return "\n".join(rows).encode()
+
+
+def swap_cells(data: bytes, rng: Rng) -> bytes:
+    lines = [line.split(b",") for line in data.split(b"\n")]
+    for _ in range(rng.integers(1, 4)):
+        row = lines[int(rng.integers(0 if rng.random() < 0.1 else min(1, len(lines) - 1), len(lines)))]
+        row[int(rng.integers(len(row)))] = pick(rng, CELLS)
+    return b"\n".join(b",".join(row) for row in lines)
+
+
+def mix_lines(data: bytes, rng: Rng) -> bytes:
+    lines = data.split(b"\n")
+    at = int(rng.integers(len(lines)))
+    kind = rng.integers(5)
+    if kind == 0:
+        del lines[at]
+    elif kind == 1:
+        lines.insert(at, pick(rng, [b"", b" ", b",", b",,,,,,,,", b"\0", b"# comment", lines[0]]))
+    elif kind == 2:
+        lines[at] += pick(rng, [b",", b",1", b"\r", b" ", b'"'])
+    elif kind == 3:
+        lines = [lines[0], *(lines[k] for k in rng.permutation(range(1, len(lines))))]
+    return pick(rng, [b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\n"]).join(lines)
+
+
+def flip_bytes(data: bytes, rng: Rng) -> bytes:
+    out = bytearray(data)
+    for _ in range(rng.integers(1, 6)):
+        if out:
+            out[int(rng.integers(len(out)))] = int(rng.integers(256))
+    return bytes(out)
+
+
+def cut_off(data: bytes, rng: Rng) -> bytes:
+    return data[: int(rng.integers(len(data) + 1))]
+
+
+def encode_anew(data: bytes, rng: Rng) -> bytes:
+    text = data.decode("latin-1")
+    return text.encode(pick(rng, ["utf-16", "utf-32", "utf-8-sig", "utf-16-le"]))
+
+
+MUTATIONS: Final = (swap_cells, swap_cells, mix_lines, mix_lines, flip_bytes, cut_off, encode_anew)
+
+
+def table(rng: Rng) -> bytes:
+    kind = rng.random()
+    if kind < 0.05:
+        return rng.bytes(int(rng.integers(400)))
+    data = made_up(rng) if kind < 0.2 else good(rng)
+    for _ in range(rng.integers(0, 3)):
+        data = pick(rng, MUTATIONS)(data, rng)
+    return data
+
+
+def zipped(data: bytes, rng: Rng) -> bytes:
+    """Gzip, and damage some: cut, flipped, followed by more, or no gzip at all."""
+    packed = gzip.compress(data, 1)
+    damage = pick(rng, [None, None, cut_off, flip_bytes, "twice", "more", "plain"])
+    if callable(damage):
+        return damage(packed, rng)
+    return {None: packed, "twice": packed + packed, "more": packed + b"more", "plain": data}[damage]
+
+
+def npy_bytes(rng: Rng) -> bytes:
+    file = io.BytesIO()
+    ticks = awkward(int(rng.integers(1 << 32)), 60)
+    kind = rng.integers(5)
+    if kind == 0:
+        np.save(file, ticks["bid"])
+    elif kind == 1:
+        np.save(file, ticks.astype([(name, TICK[name].newbyteorder(">")) for name in TICK.names or ()]))
+    elif kind == 2:
+        np.savez(file, ticks)
+    else:
+        np.save(file, ticks[: rng.integers(0, 60)])
+    data = file.getvalue()
+    return pick(rng, [lambda d, r: d, flip_bytes, cut_off, lambda d, r: flip_bytes(d[:128], r) + d[128:]])(
+        data, rng
+    )
+
+
+def files(rng: Rng, folder: Path) -> list[Path]:
+    """Write one recording, or a pair."""
+    if rng.random() < 0.1:
+        (folder / "a.npy").write_bytes(npy_bytes(rng))
+        return [folder / "a.npy"]
+    names = ["a.csv"] if rng.random() < 0.7 else ["a.csv", "b.csv"]
+    paths = []
+    for name in names:
+        data, packed = table(rng), rng.random() < 0.2
+        path = folder / (name + ".gz" if packed else name)
+        path.write_bytes(zipped(data, rng) if packed else data)
+        paths.append(path)
+    return paths
+
+
+def mapping(rng: Rng) -> dict[str, str]:
+    if rng.random() < 0.9:
+        return {}
+    return {
+        str(pick(rng, [*PLACES, "time", ""])): str(pick(rng, [*PLACES, "-", "x"]))
+        for _ in range(rng.integers(3))
+    }
+
+
+def assert_explains(error: DataError, paths: list[Path]) -> None:
+    """Assert that the message names a file, or the mapping."""
+    said = str(error)
+    assert any(str(path) in said for path in paths) or said.startswith("columns must"), said[:500]
+
+
+def case(rng: Rng, folder: Path) -> Counter[str]:
+    """Read one recording: ticks, every one of which the processor counts, or an error that names the file."""
+    paths = files(rng, folder)
+    try:
+        ticks = read_ticks(paths, mapping(rng))
+    except DataError as error:
+        assert_explains(error, paths)
+        return Counter({"files fed": 1})
+    assert ticks.dtype == TICK
+    assert len(ticks) > 0
+    processor = Processor(Settings(exits=ExitSettings(take_profit_bps=3, stop_bps=4)), 1e4)
+    rows = np.array(ticks)
+    processor.replay(rows)
+    totals, kinds = processor.totals(), faults(rows)
+    assert totals["ticks"] == np.count_nonzero(kinds < 0)
+    assert totals["rejected"] == {kind.name.lower(): np.count_nonzero(kinds == kind) for kind in Rejection}
+    return Counter({"files fed": 1, "files accepted": 1, "rows": len(rows), "good rows": totals["ticks"]})
