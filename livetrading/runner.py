@@ -38,7 +38,10 @@ USAGE: Final = 2
 INTERRUPTED: Final = 128
 """To which the number of the signal is added, as shells do."""
 
-STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+"""Windows has no hangup; there Ctrl-Break is a signal of its own."""
 LONGEST: Final = 600
 """Characters of an error; of a longer one, such as a cell of a broken file, the middle is left out."""
 

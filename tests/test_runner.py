@@ -254,6 +254,14 @@ class TestRecording:
 
 
 class TestStop:
+    def test_a_platform_without_hangup_runs_as_well(self) -> None:
+        code = (
+            "import signal, sys; del signal.SIGHUP\n"
+            f"from livetrading.runner import main; sys.exit(main({[*SHORT, '--quiet']}))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        assert (done.returncode, done.stderr) == (0, "")
+
     @pytest.mark.parametrize(
         ("signum", "code", "control"),
         [
