@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from livetrading.config import Config
     from livetrading.engine.hft import Progress
     from livetrading.engine.report import Report
-    from livetrading.engine.snapshot import Snapshot
 
 __all__ = ["app", "main"]
 
@@ -155,7 +154,7 @@ def hft(
 
     on_terminal = sys.stdout.isatty() and not json and not quiet
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
-    with _progress(on_terminal) as progress:
+    with _progress(tree, on_terminal) as progress:
         report = run_hft(tree, null_control=null_control, out=out, progress=progress, interrupt=interrupt)
     if json:
         _print_json(report)
@@ -181,27 +180,21 @@ def _check_out(out: Path | None, read: Sequence[Path]) -> None:
 
 
 @contextmanager
-def _progress(wanted: bool) -> "Iterator[Progress | None]":
-    """Show how far the run is, how fast, and the time left."""
+def _progress(tree: "Config", wanted: bool) -> "Iterator[Progress | None]":
+    """Show the run while it goes, where a terminal can."""
     if not wanted:
         yield None
         return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.console import Console
 
-    columns = (
-        TextColumn("{task.fields[ticks]:,} ticks"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task("", total=None, ticks=0)
+    from livetrading.dashboard.panel import LivePanel, suits
 
-        def show(snapshot: "Snapshot") -> None:
-            done = snapshot.done
-            bar.update(task, ticks=snapshot.ticks, completed=done or 0.0, total=None if done is None else 1.0)
-
-        yield show
+    console = Console()
+    if not suits(console):
+        yield None
+        return
+    with LivePanel(tree, console) as panel:
+        yield panel
 
 
 def _print_json(report: "Report") -> None:
