@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from livetrading.config import Config, ConfigError, load_config
     from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
     from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError
-    from livetrading.core.market import ChaosMarket, GbmMarket, realised_sd
+    from livetrading.core.market import (
+        BootstrapMarket,
+        ChaosMarket,
+        GarchMarket,
+        GbmMarket,
+        HawkesMarket,
+        realised_sd,
+    )
     from livetrading.core.processor import Processor
     from livetrading.core.settings import (
         BrokerSettings,
@@ -35,6 +42,7 @@ __all__ = [
     "RESULT",
     "TICK",
     "BadTick",
+    "BootstrapMarket",
     "BrokerSettings",
     "ChainClock",
     "ChainKnotsExhausted",
@@ -43,7 +51,9 @@ __all__ = [
     "ConfigError",
     "DataError",
     "ExitSettings",
+    "GarchMarket",
     "GbmMarket",
+    "HawkesMarket",
     "LimitSettings",
     "LivetradingError",
     "Processor",
@@ -68,7 +78,14 @@ _MODULES = {
     "config": ("Config", "ConfigError", "load_config"),
     "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
     "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError"),
-    "core.market": ("ChaosMarket", "GbmMarket", "realised_sd"),
+    "core.market": (
+        "BootstrapMarket",
+        "ChaosMarket",
+        "GarchMarket",
+        "GbmMarket",
+        "HawkesMarket",
+        "realised_sd",
+    ),
     "core.processor": ("Processor",),
     "core.settings": (
         "BrokerSettings",

@@ -20,6 +20,7 @@ ctypedef struct block_t:
     double ramp[BLOCK]          # 0, dt, 2 dt ... in ns, exact
     int8_t side[BLOCK]
     double dt, spread
+    bint centred                # the mid is the price to its last bit
     double diffusion, diffusion_keep, diffusion_kick
     double imbalance, imbalance_keep, imbalance_kick
     double buy, sell, decay     # excess intensities, per second
@@ -45,6 +46,25 @@ cdef class ChaosMarket(Market):
     cdef double amplitude_at(self, int64_t height) noexcept nogil
     cdef Py_ssize_t deviations(self, Py_ssize_t first, Py_ssize_t n, double *true_price) noexcept nogil
 
-cdef class GbmMarket(Market):
+cdef class NullMarket(Market):
     cdef double origin, walked, sd
+    cdef int target(self, double sd) except -1
+    cdef void moves(self, Py_ssize_t n) noexcept nogil
+    cdef void walk(self, Py_ssize_t n) noexcept nogil
     cdef double known_price(self, int64_t index) noexcept nogil
+
+cdef class GbmMarket(NullMarket):
+    pass
+
+cdef class GarchMarket(NullMarket):
+    cdef double variance
+
+cdef class BootstrapMarket(NullMarket):
+    cdef double *recorded
+    cdef Py_ssize_t count, at
+    cdef double restart, trend
+    cdef bint signs
+    cdef int keep(self, const double[::1] returns, bint scaled) except -1
+
+cdef class HawkesMarket(NullMarket):
+    cdef double stays, decays, drift, passing

@@ -2,26 +2,28 @@
 """Simulated markets: a tick every dt, with a new quote and at most one trade.
 
 `chaos` moves about the true price by a Lorenz coordinate, an Ornstein-Uhlenbeck process and observation noise: it
-reverts by construction, and a strategy that profits there has found what was planted. `gbm` is its null: the same
-spreads, sizes and trades around a random walk that nothing predicts.
+reverts by construction, and a strategy that profits there has found what was planted. The null markets have the same
+spreads, sizes and trades around a price that is a martingale: `gbm` a random walk, `garch-t` with clusters of
+volatility and heavy tails, `bootstrap` of recorded returns. In `hawkes` the trades themselves move the price.
 
 Every tick spends one Philox call, words 0 and 1 on two normals (price, size imbalance), word 2 on the trade, word 3
 on four tables of quantiles (noise, spread, sizes, trade size), so that tick i can be drawn without tick i - 1 and a
-block of any length gives the same bytes.
+block of any length gives the same bytes. The returns of garch-t and bootstrap take a second call, of stream 10.
 
 References
 ----------
-Lorenz 1963, J. Atmos. Sci. 20; Uhlenbeck and Ornstein 1930, Physical Review 36; Hawkes 1971, Biometrika 58; Salmon,
-Moraes, Dror and Shaw 2011, SC'11.
+Lorenz 1963, J. Atmos. Sci. 20; Uhlenbeck and Ornstein 1930, Physical Review 36; Hawkes 1971, Biometrika 58; Bollerslev
+1987, Review of Economics and Statistics 69; Bailey 1994, Mathematics of Computation 62; Politis and Romano 1994, JASA
+89; Salmon, Moraes, Dror and Shaw 2011, SC'11.
 """
-from libc.math cimport NAN, sqrt
+from libc.math cimport NAN, fabs, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memmove
 
 from livetrading.core.records cimport LT_QUOTE, LT_TRADE, LT_TS_MAX, lt_knot, lt_tick
 from livetrading.core.variates cimport (
-    lt_exp, lt_exp_block, lt_log_ratio, lt_lorenz, lt_where, lt_lorenz_slope, lt_lorenz_step, lt_normal_block,
+    lt_exp, lt_exp_block, lt_log, lt_log_ratio, lt_lorenz, lt_where, lt_lorenz_slope, lt_lorenz_step, lt_normal_block,
     lt_normal_quantile, lt_philox, lt_philox_block, lt_sincos_turn, lt_uniform_block, lt_words,
 )
 
@@ -34,6 +36,8 @@ cdef enum:
     STREAM_START = 0
     STREAM_TICKS = 1
     STREAM_NULL = 7
+    STREAM_RETURNS = 10         # the first that the design leaves free
+    LEAST_RETURNS = 8
     NOISE = 16384
     QUANTILES = 4096
 
@@ -56,6 +60,10 @@ cdef extern from * nogil:
     #define TRADE_DECAY 1.0
     #define TRADE_SELF 0.5
     #define TRADE_CROSS 0.2
+    #define GARCH_SHARE 0.02
+    #define GARCH_ALPHA 0.10
+    #define GARCH_BETA 0.88
+    #define STUDENT_DEGREES 5.0
     """
     const double WEIGHT_LORENZ, LORENZ_SD, LORENZ_DT
     const int64_t CELL_NS
@@ -63,6 +71,7 @@ cdef extern from * nogil:
     const double RELAX_OU, NOISE_SD
     const double TICK_SIZE, RELAX_IMBALANCE
     const double TRADE_BASE, TRADE_DECAY, TRADE_SELF, TRADE_CROSS      # per second and side
+    const double GARCH_SHARE, GARCH_ALPHA, GARCH_BETA, STUDENT_DEGREES
 
 cdef double[NOISE] noise_table
 cdef double[QUANTILES] spread_table
@@ -143,8 +152,25 @@ cdef void pack_ticks(const block_t *f, lt_tick *out, Py_ssize_t n, int64_t ts, i
         out[k].flags = LT_QUOTE | (LT_TRADE if side != 0 else 0)
 
 
+cdef void centre_quotes(const block_t *f, lt_tick *out, Py_ssize_t n) noexcept nogil:
+    """Rounds bids so that the mid (bid + ask) / 2 is the price to its last bit, and stands still where that does."""
+    cdef Py_ssize_t k
+    for k in range(n):
+        out[k].bid = 2.0 * f.price[k] - out[k].ask
+        if out[k].side < 0:
+            out[k].price = out[k].bid
+
+
+cdef double log_cosh(double x) noexcept nogil:
+    """ln cosh x, to about 1e-16."""
+    cdef double a = fabs(x), z = x * x
+    if a < 0.0625:
+        return z * (1.0 / 2.0 - z * (1.0 / 12.0 - z * (1.0 / 45.0 - z * (17.0 / 2520.0 - z * (31.0 / 14175.0)))))
+    return a + lt_log(0.5 + 0.5 * lt_exp(-2.0 * a))
+
+
 cdef class Market:
-    """What the simulated markets share. Use `ChaosMarket` or `GbmMarket`."""
+    """What the simulated markets share. Use `ChaosMarket` or a null market."""
 
     def __cinit__(self, seed, start_ns, dt_ns, *args, double spread_bps=1.0, **kwargs):
         cdef int64_t k
@@ -266,6 +292,8 @@ cdef class Market:
         self.prices(n, true_price)
         lt_exp_block(n, f.tilt, f.tilt)
         pack_ticks(f, out, n, self.start_ns + self.index * self.dt_ns, self.dt_ns)
+        if f.centred:
+            centre_quotes(f, out, n)
         self.index += n
         return 0
 
@@ -386,7 +414,69 @@ cdef class ChaosMarket(Market):
         return n
 
 
-cdef class GbmMarket(Market):
+cdef class NullMarket(Market):
+    """What the null markets share. Use `GbmMarket`, `GarchMarket`, `BootstrapMarket` or `HawkesMarket`."""
+
+    def __cinit__(self, seed, start_ns, dt_ns, double price, *args, **kwargs):
+        if not 1e-9 <= price <= 1e12:
+            raise ValueError(f"price must be from 1e-9 to 1e12 USD, was {price!r}")
+        self.origin = price
+
+    cdef int target(self, double sd) except -1:
+        if not 0.0 <= sd <= 0.1:
+            raise ValueError(f"sd must be from 0 to 0.1, was {sd!r}")
+        self.sd = sd
+        return 0
+
+    cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
+        cdef block_t *f = self.block
+        cdef double walked
+        cdef Py_ssize_t k, stop
+        cdef double value
+        self.moves(n)
+        self.draw(STREAM_NULL, n)
+        self.walk(n)
+        for k in range(n):
+            # what the exponential can hold: a price outside it is no tick that the processor accepts
+            walked = f.exponent[k]
+            f.exponent[k] = walked if -600.0 < walked < 600.0 else (600.0 if walked > 0.0 else -600.0)
+        lt_exp_block(n, f.exponent, f.price)
+        for k in range(n):
+            f.price[k] *= self.origin
+        k = 0
+        while k < n:
+            stop = k + self.until_knot(self.index + k)
+            stop = stop if stop < n else n
+            value = self.known_price(self.index + k)
+            while k < stop:
+                true_price[k] = value
+                k += 1
+
+    cdef void moves(self, Py_ssize_t n) noexcept nogil:
+        """What a market draws of its own for the block, before the words that all share: into `price`."""
+        pass
+
+    cdef void walk(self, Py_ssize_t n) noexcept nogil:
+        """The block's log prices, into `exponent`: each move x, of a fair sign, turns the price S to S (1 + tanh x).
+
+        The mean of 1 + tanh x and 1 - tanh x is 1, so the expected next price is the present one whatever |x| is.
+        """
+        cdef block_t *f = self.block
+        cdef double walked = self.walked
+        cdef Py_ssize_t k
+        for k in range(n):
+            walked += f.price[k] - log_cosh(f.price[k])
+            f.exponent[k] = walked
+        self.walked = walked
+
+    cdef double known_price(self, int64_t index) noexcept nogil:
+        """The true price fed for this tick, NaN where there is none."""
+        if self.knot_count == 0 or self.knots[self.knot_at].ts > self.start_ns + index * self.dt_ns:
+            return NAN
+        return self.knots[self.knot_at].true_price
+
+
+cdef class GbmMarket(NullMarket):
     """A random walk of the log price with the chaos market's spreads, sizes and trades: the null.
 
     Parameters
@@ -405,40 +495,208 @@ cdef class GbmMarket(Market):
     """
 
     def __cinit__(self, seed, start_ns, dt_ns, double price, double sd, *, double spread_bps=1.0):
-        if not 1e-9 <= price <= 1e12:
-            raise ValueError(f"price must be from 1e-9 to 1e12 USD, was {price!r}")
-        if not 0.0 <= sd <= 0.1:
-            raise ValueError(f"sd must be from 0 to 0.1, was {sd!r}")
-        self.origin, self.sd = price, sd
+        self.target(sd)
 
-    cdef void prices(self, Py_ssize_t n, double *true_price) noexcept nogil:
+    cdef void walk(self, Py_ssize_t n) noexcept nogil:
         cdef block_t *f = self.block
         cdef double walked = self.walked, drift = -0.5 * self.sd * self.sd
-        cdef Py_ssize_t k, stop
-        cdef double value
-        self.draw(STREAM_NULL, n)
+        cdef Py_ssize_t k
         for k in range(n):
             walked += drift + self.sd * f.z0[k]
-            # what the exponential can hold: a price outside it is no tick that the processor accepts
-            f.exponent[k] = walked if -600.0 < walked < 600.0 else (600.0 if walked > 0.0 else -600.0)
+            f.exponent[k] = walked
         self.walked = walked
-        lt_exp_block(n, f.exponent, f.price)
-        for k in range(n):
-            f.price[k] *= self.origin
-        k = 0
-        while k < n:
-            stop = k + self.until_knot(self.index + k)
-            stop = stop if stop < n else n
-            value = self.known_price(self.index + k)
-            while k < stop:
-                true_price[k] = value
-                k += 1
 
-    cdef double known_price(self, int64_t index) noexcept nogil:
-        """The true price fed for this tick, NaN where there is none."""
-        if self.knot_count == 0 or self.knots[self.knot_at].ts > self.start_ns + index * self.dt_ns:
-            return NAN
-        return self.knots[self.knot_at].true_price
+
+cdef class GarchMarket(NullMarket):
+    """A martingale with clusters of volatility and heavy tails: GARCH(1,1) with Student-t(5) innovations.
+
+    Parameters
+    ----------
+    seed, start_ns, dt_ns, price, spread_bps
+        As for `GbmMarket`.
+    sd : float
+        Standard deviation of the move of one tick, 0 to 0.1; the first tick's is exactly this.
+
+    Notes
+    -----
+    Move x = sqrt(v) e with e of variance 1; v' = 0.02 sd^2 + 0.10 x^2 + 0.88 v. The log price changes by x - ln cosh x,
+    so that the expected next price is the present one. Variance is finite, the fourth moment is not
+    (9 alpha^2 + 2 alpha beta + beta^2 = 1.04). The innovations are drawn exactly, from 2^52 cells, by Bailey's polar
+    form.
+
+    References
+    ----------
+    Bollerslev 1987, Review of Economics and Statistics 69; Bailey 1994, Mathematics of Computation 62.
+    """
+
+    def __cinit__(self, seed, start_ns, dt_ns, double price, double sd, *, double spread_bps=1.0):
+        self.target(sd)
+        self.variance = sd * sd
+        self.block.centred = True
+
+    cdef void moves(self, Py_ssize_t n) noexcept nogil:
+        cdef block_t *f = self.block
+        cdef double variance = self.variance, omega = GARCH_SHARE * self.sd * self.sd, e
+        cdef Py_ssize_t k
+        lt_philox_block(self.seed, STREAM_RETURNS, self.index, n, f.words[0], BLOCK)
+        lt_normal_block(n, f.words[0], f.words[1], f.z0, f.z1)
+        # -2 ln u of the radius is z0^2 + z1^2; u^(-2/5) = e^(that / 5)
+        for k in range(n):
+            f.uniform[k] = f.z0[k] * f.z0[k] + f.z1[k] * f.z1[k]
+            f.exponent[k] = f.uniform[k] / STUDENT_DEGREES
+        lt_exp_block(n, f.exponent, f.exponent)
+        for k in range(n):
+            # sqrt(5 (u^(-2/5) - 1)) cos(2 pi v), over its standard deviation sqrt(5 / 3)
+            e = f.z0[k] * sqrt((STUDENT_DEGREES - 2.0) * (f.exponent[k] - 1.0) / f.uniform[k])
+            f.price[k] = sqrt(variance) * e
+            variance = omega + variance * (GARCH_BETA + GARCH_ALPHA * e * e)
+        self.variance = variance
+
+
+cdef class BootstrapMarket(NullMarket):
+    """A martingale of resampled returns: the stationary bootstrap, and a fair sign for each return.
+
+    Parameters
+    ----------
+    seed, start_ns, dt_ns, price, spread_bps
+        As for `GbmMarket`.
+    returns : ndarray of float64, shape (n,)
+        Log returns, from -1 to 1, at least 8, not all of them 0.
+    sd : float, optional
+        Scale them to this root mean square, 0 to 0.1; unless given they are taken as they are.
+    block : float
+        Mean length of a block of successive returns, 1 to 1e9. Lengths are geometric; after the last return
+        comes the first.
+    signs : bool
+        False keeps the returns' own signs, and with them whatever inside a block predicts: it is then no null.
+        Of their growth the mean is taken off, so that there is no trend.
+
+    Raises
+    ------
+    ValueError
+        If a value or a return is out of range.
+
+    Notes
+    -----
+    With signs the log price changes by x - ln cosh x, x being the signed return, so that the expected next price is
+    the present one. Magnitudes, their clusters and their zeros stay as recorded.
+
+    References
+    ----------
+    Politis and Romano 1994, JASA 89.
+    """
+
+    def __cinit__(self, seed, start_ns, dt_ns, double price, returns, sd=None, *, double block=20.0, bint signs=True,
+                  double spread_bps=1.0):
+        if not isinstance(returns, np.ndarray) or returns.dtype != np.float64 or returns.ndim != 1:
+            raise TypeError("returns must be a one-dimensional array of float64")
+        if not 1.0 <= block <= 1e9:
+            raise ValueError(f"block must be from 1 to 1e9, was {block!r}")
+        if returns.size < LEAST_RETURNS:
+            raise ValueError(f"returns must be at least {LEAST_RETURNS}, was {returns.size}")
+        bad = np.flatnonzero(~(np.abs(returns) <= 1.0))
+        if bad.size:
+            raise ValueError(f"every return must be from -1 to 1, was {returns[bad[0]]} at {bad[0]}")
+        if not returns.any():
+            raise ValueError("returns must not all be 0, was all 0")
+        if sd is not None:
+            self.target(sd)
+        self.recorded = <double *> malloc(returns.size * sizeof(double))
+        if self.recorded == NULL:
+            raise MemoryError()
+        self.count, self.at = returns.size, -1
+        self.restart, self.signs = 1.0 / block, signs
+        self.block.centred = True
+        self.keep(np.ascontiguousarray(returns), sd is not None)
+
+    def __dealloc__(self):
+        free(self.recorded)
+
+    cdef int keep(self, const double[::1] returns, bint scaled) except -1:
+        """Copies the returns, scaled where asked; without signs it finds what centres their growth."""
+        cdef double squares = 0.0, growth = 0.0, factor
+        cdef Py_ssize_t k
+        for k in range(self.count):
+            squares += returns[k] * returns[k]
+        factor = self.sd / sqrt(squares / self.count) if scaled else 1.0
+        for k in range(self.count):
+            self.recorded[k] = returns[k] * factor
+            growth += lt_exp(self.recorded[k])
+        self.trend = lt_log(growth / self.count)
+        return 0
+
+    cdef void moves(self, Py_ssize_t n) noexcept nogil:
+        cdef block_t *f = self.block
+        cdef Py_ssize_t k, at = self.at
+        lt_philox_block(self.seed, STREAM_RETURNS, self.index, n, f.words[0], BLOCK)
+        lt_uniform_block(n, f.words[0], f.uniform)
+        lt_uniform_block(n, f.words[1], f.exponent)
+        for k in range(n):
+            # the first tick opens a block
+            at = <Py_ssize_t> (f.exponent[k] * self.count) if at < 0 or f.uniform[k] < self.restart else at + 1
+            at = at if at < self.count else 0
+            f.price[k] = -self.recorded[at] if self.signs and f.words[2][k] >> 63 else self.recorded[at]
+        self.at = at
+
+    cdef void walk(self, Py_ssize_t n) noexcept nogil:
+        if self.signs:
+            NullMarket.walk(self, n)
+            return
+        cdef block_t *f = self.block
+        cdef double walked = self.walked
+        cdef Py_ssize_t k
+        for k in range(n):
+            walked += f.price[k] - self.trend
+            f.exponent[k] = walked
+        self.walked = walked
+
+
+cdef class HawkesMarket(NullMarket):
+    """A price that the market's own trades move, one up for a buy and down for a sale; nothing else moves it.
+
+    Parameters
+    ----------
+    seed, start_ns, dt_ns, price, spread_bps
+        As for `GbmMarket`.
+    impact_bps : float
+        What one trade moves the mid by, in bps, 0 to 100.
+    permanent : float
+        Share of it that stays, 0 to 1; the rest decays by e^(-t / 1 s), as does the trades' excitement.
+
+    Notes
+    -----
+    The quote of a tick holds the impact of the trade it carries, so that nobody trades at a quote older than a trade
+    already seen; that trade prints at the quote's own ask or bid. Trades follow trades, and impact decays: the next
+    price can be predicted a little, by less than the spread. It is a null after costs, not at the mid. In the long run
+    the expected price stays (for dt up to about a second, where trades are those of continuous time).
+
+    References
+    ----------
+    Hawkes 1971, Biometrika 58; Bacry, Delattre, Hoffmann and Muzy 2013, Quantitative Finance 13.
+    """
+
+    def __cinit__(self, seed, start_ns, dt_ns, double price, *, double impact_bps=0.3, double permanent=0.5,
+                  double spread_bps=1.0):
+        if not 0.0 <= impact_bps <= 100.0:
+            raise ValueError(f"impact_bps must be from 0 to 100, was {impact_bps!r}")
+        if not 0.0 <= permanent <= 1.0:
+            raise ValueError(f"permanent must be from 0 to 1, was {permanent!r}")
+        self.stays = impact_bps * 1e-4 * permanent
+        self.decays = impact_bps * 1e-4 - self.stays
+        # half the long-run variance of the log price: of buys less sales it is their rate / (1 - (self - cross))^2
+        cdef double net = 1.0 - TRADE_SELF + TRADE_CROSS, rate = 2.0 * TRADE_BASE / (1.0 - TRADE_SELF - TRADE_CROSS)
+        self.drift = -0.5 * self.stays * self.stays * rate / (net * net) * self.block.dt
+        self.block.centred = True
+
+    cdef void walk(self, Py_ssize_t n) noexcept nogil:
+        cdef block_t *f = self.block
+        cdef double walked = self.walked, passing = self.passing
+        cdef Py_ssize_t k
+        for k in range(n):
+            walked += self.drift + self.stays * f.side[k]
+            passing = passing * f.decay + self.decays * f.side[k]
+            f.exponent[k] = walked + passing
+        self.walked, self.passing = walked, passing
 
 
 def realised_sd(ticks, Py_ssize_t lag=256):
