@@ -117,7 +117,7 @@ class Frame:
         account = _account_block(self, width, glyphs)
         lines = [*head, [], *upper, [], *account]
         if len(lines) > height:
-            return [*head, *upper, *account]
+            return [*head, *upper, *account][:height]
         rows = min(CURVE_ROWS, (height - len(lines) - 2) // 2)
         if rows > 0:
             lines += [[], *_curves(self, width, rows, glyphs)]
@@ -274,7 +274,7 @@ def _heading(title: str, names: Sequence[str], rooms: Sequence[int], glyphs: _Gl
             Segment(f" {glyphs.rule * (end - at)}"[: end - at - len(text)], FAINT),
             Segment(text, STRONG),
         ]
-        at = end
+        at = max(at, end)
     return line
 
 
@@ -378,6 +378,7 @@ class LivePanel:
         )
         self._clock = clock
         self._next = INTERVAL_S
+        self._took = 0.0
         self._failure: OSError | None = None
 
     def __enter__(self) -> Self:
@@ -401,7 +402,9 @@ class LivePanel:
                 self._draw(snapshot)
             except OSError as failure:
                 self._failure = failure
-            self._next = snapshot.elapsed + max(INTERVAL_S, (self._clock() - begun) / SHARE)
+            before, self._took = self._took, self._clock() - begun
+            # The lesser of two: one alone may have waited for a processor, and says nothing of the terminal.
+            self._next = snapshot.elapsed + max(INTERVAL_S, min(before, self._took) / SHARE)
 
     def _draw(self, snapshot: Snapshot) -> None:
         if not self._live.is_started:
