@@ -23,7 +23,7 @@ from livetrading.core.settings import (
     VoteSettings,
     capital_micro,
 )
-from livetrading.data.columns import check_columns, parse_columns
+from livetrading.data.columns import SUFFIXES, check_columns, parse_columns
 from livetrading.data.errors import DataError
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
 
 PRESETS: Final = ("realistic", "seed")
 MARKETS: Final = ("chaos", "gbm")
-RECORDINGS: Final = (".npy", ".csv", ".csv.gz")
 DEFAULT_TICKS: Final = 20_000_000
 SEED_MAX: Final = 2**64 - 1
 CHUNK_MAX: Final = 1 << 20
@@ -78,8 +77,8 @@ class MarketConfig:
     Parameters
     ----------
     name : str
-        ``chaos``, ``gbm``, or a recording: the path of one file (.npy, .csv, .csv.gz), or of two, quotes and
-        trades, joined by a comma.
+        ``chaos``, ``gbm``, or a recording: the path of one file (.npy, .csv, .csv.gz, .csv.zst,
+        .parquet), or of two, quotes and trades, joined by a comma.
     seed : int
         Of everything random, 0 to 2**64 - 1.
     dt_s : float
@@ -99,8 +98,8 @@ class MarketConfig:
     def __post_init__(self) -> None:
         _require(isinstance(self.name, str), "market.name", "text", self.name)
         _require("\0" not in self.name, "market.name", "without the character NUL", self.name)
-        if not self.simulated and not all(part.strip().endswith(RECORDINGS) for part in self.name.split(",")):
-            rule = f"{', '.join(MARKETS)} or a recording ({', '.join(RECORDINGS)}; two joined by a comma)"
+        if not self.simulated and not all(part.strip().endswith(SUFFIXES) for part in self.name.split(",")):
+            rule = f"{', '.join(MARKETS)} or a recording ({', '.join(SUFFIXES)}; two joined by a comma)"
             raise ValueError(
                 f"market.name must be {rule}, was {self.name!r}; nearest is {_nearest(self.name, MARKETS)}"
             )

@@ -219,7 +219,7 @@ BAD = {
     "run.chunk": ["0", str(2**20 + 1)],
     "run.every": ["0"],
     "run.forever": ["maybe", 1],
-    "market.name": ["caos", "", "data.parquet", "a.csv,b", "a\0.csv", 3],
+    "market.name": ["caos", "", "data.feather", "a.csv,b", "a\0.csv", 3],
     "market.seed": ["-1", str(2**64), "1.0"],
     "market.dt_s": ["0", "11", "nan"],
     "market.spread_bps": ["-1", "1001"],

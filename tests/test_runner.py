@@ -476,7 +476,7 @@ class TestBadInput:
     ) -> None:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-        assert main([*SHORT, "--out", str(tmp_path / "rows.parquet")]) == 1
+        assert main([*SHORT, "--out", str(tmp_path / "rows.parquet")]) == 2
         captured = capsys.readouterr()
         assert (captured.out, captured.err.count("\n")) == ("", 1)
         assert "livetrading[data]" in captured.err

@@ -1,21 +1,18 @@
-"""Columns of a recording in CSV: which field each one is, and its values, exact."""
+"""Columns of a recording: which field each one is, and how a file of them is read in pieces."""
 
-import csv
-import gzip
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from math import nan
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.dtypes import TICK
 from livetrading.data.errors import DataError
 
-__all__ = ["IGNORE", "check_columns", "parse_columns", "read_columns"]
+__all__ = ["CHUNK_ROWS", "SUFFIXES", "WHOLE", "Columns", "check_columns", "parse_columns", "place"]
+
+SUFFIXES: Final = (".npy", ".csv", ".csv.gz", ".csv.zst", ".parquet")
+"""What the name of a recording, or of a file of results, may end in."""
 
 IGNORE: Final = "-"
 """The field of a column that is left out."""
@@ -42,7 +39,42 @@ WHOLE: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Fields that are whole numbers, with their bounds; nanoseconds exceed 2**53, so no float comes near them."""
 
-CHUNK_LINES: Final = 65536
+NS_PER_UNIT: Final = {"ts": 1, "recv_ns": 1, "exch_ms": 10**6}
+"""Nanoseconds in a unit of each time column, the preferred clock first."""
+
+CHUNK_ROWS: Final = 16_384
+"""Rows in a piece of a recording: a mebibyte of ticks, which stays in the cache."""
+
+
+class Columns(Protocol):
+    """A file of columns, open for reading from its first row to its last.
+
+    Attributes
+    ----------
+    path : Path
+    header : list of str
+        The columns found.
+    fields : list of str
+        Those of them that are used, by field.
+    """
+
+    path: Path
+    header: list[str]
+    fields: list[str]
+
+    def __iter__(self) -> Iterator[Mapping[str, NDArray[Any]]]:
+        """Yield at most `CHUNK_ROWS` rows at a time, and some rows at least.
+
+        By field, shape (rows,): i8 for side, flags and times, which are nanoseconds whatever their column's
+        unit; f8 for the rest, where a cell without a value is NaN.
+        """
+
+    @property
+    def done(self) -> float:
+        """Share of the file that is behind, 0 to 1."""
+
+    def close(self) -> None:
+        """Close the file."""
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -91,74 +123,33 @@ def check_columns(columns: Mapping[str, str]) -> None:
             raise DataError(f"columns must place each column at one of {allowed}, was {column}={field}")
 
 
-def read_columns(path: Path, columns: Mapping[str, str]) -> tuple[list[str], dict[str, NDArray[Any]]]:
-    """Read a CSV file, gzipped if its name ends in ``.gz``.
+def place(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Find which column each field is.
 
     Parameters
     ----------
     path : Path
-        The first line names the columns; then a row a line, blank lines apart.
+        The file, for the message.
+    header : sequence of str
+        The names of its columns.
     columns : mapping of str to str
         Field by column, before recognition by name.
 
     Returns
     -------
-    header : list of str
-        The columns found.
-    table : dict of str to ndarray
-        By field, shape (rows,): i8 for times, side and flags, f8 for the rest, where an empty cell is NaN.
+    dict of str to int
+        Position of the column by field, for the columns that are used.
 
     Raises
     ------
     DataError
-        If the file cannot be read, a column cannot be placed, or a row is malformed (with its line number).
+        If a name stands twice, a column cannot be placed, or two are one field.
     """
-    try:
-        with _open_text(path) as stream:
-            header = _read_header(path, stream)
-            placed = _place(path, header, columns)
-            chunks = list(_read_chunks(path, stream, len(header), placed))
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} must be a readable CSV file, was: {error}") from error
-    if not chunks:
-        raise DataError(f"{path} must hold at least one row, was a header alone")
-    return header, {field: np.concatenate([chunk[field] for chunk in chunks]) for field in placed}
-
-
-def _open_text(path: Path) -> TextIO:
-    """Open for reading; what is no UTF-8 comes in as surrogates, so that its line can be named."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
-    return path.open(encoding="utf-8-sig", errors="surrogateescape")
-
-
-def _check_utf8(path: Path, line_number: int, line: str) -> None:
-    try:
-        line.encode()
-    except UnicodeEncodeError as error:
-        read = line.encode(errors="surrogateescape")
-        raise DataError(f"{path}, line {line_number}: must be UTF-8, was {read!r}") from error
-
-
-def _read_header(path: Path, stream: TextIO) -> list[str]:
-    line = stream.readline()
-    if not line.strip():
-        raise DataError(f"{path} must begin with a line of column names, was {'blank' if line else 'empty'}")
-    _check_utf8(path, 1, line)
-    try:
-        header = [name.strip() for name in next(csv.reader([line], strict=True))]
-    except csv.Error as error:
-        raise DataError(f"{path}, line 1: must name the columns, was {line!r} ({error})") from error
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise DataError(
             f"{path} must name each column once, was {', '.join(header)} ({', '.join(twice)} twice)"
         )
-    return header
-
-
-def _place(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
-    """Position in the row by field, for the columns that are used."""
     unknown = [name for name in header if name not in columns and name not in PLACES]
     if unknown:
         raise DataError(
@@ -175,61 +166,3 @@ def _place(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dic
             raise DataError(f"{path}: {field} must be one column, was {both} (of {', '.join(header)})")
         placed[field] = position
     return placed
-
-
-def _read_chunks(
-    path: Path, stream: TextIO, width: int, placed: Mapping[str, int]
-) -> Iterator[dict[str, NDArray[Any]]]:
-    line_number = 2
-    while lines := list(islice(stream, CHUNK_LINES)):
-        try:
-            "".join(lines).encode()  # fails at what is no UTF-8
-            rows = list(csv.reader(lines, strict=True))
-            if len(rows) != len(lines):
-                raise ValueError("a row must be one line")
-            by_column = list(zip(*filter(None, rows), strict=True))
-            if by_column and len(by_column) != width:
-                raise ValueError(f"a row must have {width} fields")
-            if by_column:
-                yield {field: _numbers(field, by_column[position]) for field, position in placed.items()}
-        except (ValueError, OverflowError, csv.Error):
-            _raise_for_row(path, lines, line_number, width, placed)
-            raise
-        line_number += len(lines)
-
-
-def _numbers(field: str, cells: Sequence[str]) -> NDArray[Any]:
-    if "_" in "".join(cells):  # Python's own literals group digits with it, a recording's numbers do not
-        raise ValueError("a number must have no underscore")
-    if field not in WHOLE:
-        texts = (cell or nan for cell in cells) if "" in cells else cells
-        return np.fromiter(map(float, texts), np.float64, len(cells))
-    values = np.fromiter(map(int, cells), np.int64, len(cells))
-    low, high = WHOLE[field]
-    if values.min() < low or values.max() > high:
-        raise ValueError(f"{field} must be from {low} to {high}")
-    return values
-
-
-def _raise_for_row(
-    path: Path, lines: Sequence[str], line_number: int, width: int, placed: Mapping[str, int]
-) -> None:
-    """Raise DataError for the first malformed row, found line by line."""
-    for number, line in enumerate(lines, line_number):
-        _check_utf8(path, number, line)
-        try:
-            row = next(csv.reader([line], strict=True))
-        except csv.Error as error:
-            raise DataError(f"{path}, line {number}: must be a row of CSV, was {line!r} ({error})") from error
-        if row and len(row) != width:
-            raise DataError(
-                f"{path}, line {number}: must have {width} fields, was {len(row)}: {line.rstrip()!r}"
-            )
-        for field, position in placed.items() if row else ():
-            try:
-                _numbers(field, row[position : position + 1])
-            except (ValueError, OverflowError) as error:
-                low, high = WHOLE.get(field, (0, 0))
-                rule = f"a whole number from {low} to {high}" if field in WHOLE else "a number"
-                cell = row[position]
-                raise DataError(f"{path}, line {number}: {field} must be {rule}, was {cell!r}") from error

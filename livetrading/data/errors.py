@@ -9,5 +9,5 @@ class DataError(LivetradingError, ValueError):
     """A file cannot be read as ticks, or results cannot be written to it."""
 
 
-class ExtraMissing(LivetradingError, ImportError):
+class ExtraMissing(DataError, ImportError):
     """A file format needs an optional dependency that is not installed."""

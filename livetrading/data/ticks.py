@@ -1,28 +1,38 @@
-"""Recorded ticks from files: one recording, or quotes and trades merged."""
+"""Recorded ticks from files, in chunks: one recording, or quotes and trades merged; and to files."""
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from enum import Enum
+from itertools import chain
 from math import nan
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.dtypes import TICK, TickFlag
-from livetrading.data.columns import check_columns, parse_columns, read_columns
+from livetrading.data.columns import CHUNK_ROWS, NS_PER_UNIT, SUFFIXES, Columns, check_columns, parse_columns
+from livetrading.data.csv_columns import CsvColumns
 from livetrading.data.errors import DataError
+from livetrading.data.merge import QUOTE_FIELDS, TS_MAX, Ticks, in_order, joined, merge, quoted
+from livetrading.data.parquet_columns import ParquetColumns
+from livetrading.data.results import ResultWriter
 
-__all__ = ["TS_MAX", "DataError", "parse_columns", "quoted", "read_ticks"]
-
-NS_PER_CLOCK: Final = {"ts": 1, "recv_ns": 1, "exch_ms": 10**6}
-"""Nanoseconds in a unit of each time column, the preferred clock first."""
-
-SUFFIXES: Final = (".npy", ".csv", ".csv.gz")
+__all__ = [
+    "TS_MAX",
+    "DataError",
+    "Recording",
+    "open_ticks",
+    "parse_columns",
+    "quoted",
+    "read_ticks",
+    "write_ticks",
+]
 
 
 class Kind(Enum):
@@ -38,13 +48,6 @@ NEEDED: Final = {
     Kind.TRADES: ("price", "volume", "side"),
     Kind.TICKS: ("price", "bid", "ask", "volume", "side"),
 }
-QUOTE_FIELDS: Final = ("bid", "ask", "bid_size", "ask_size")
-
-PRICE_MIN: Final = 1e-12
-PRICE_MAX: Final = 1e15
-SIZE_MAX: Final = 1e15
-TS_MAX: Final = 1 << 62
-"""What the processor accepts; past these it rejects a tick."""
 
 DAMAGE: Final = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError),
@@ -53,20 +56,100 @@ DAMAGE: Final = (
 """What NumPy raises of a .npy header that makes no sense; it reads it as Python."""
 
 
-@dataclass(frozen=True)
 class Recording:
-    """The columns of one CSV file."""
+    """A recording open for reading, from its first row to its last; `open_ticks` makes it.
 
-    path: Path
-    kind: Kind
-    table: Mapping[str, NDArray[Any]]
+    It is a context manager that closes the files, and an iterator over arrays of TICK. Whatever the size of
+    the files, it holds no more than a chunk of each, and of a pair the rows that the merge waits for.
 
-    def __len__(self) -> int:
-        return len(next(iter(self.table.values())))
+    Parameters
+    ----------
+    first : ndarray of TICK, shape (rows,)
+    chunks : iterator of ndarray of TICK
+        What follows; none is empty.
+    share : callable
+        Returns the share of the files that has been read.
+    files : ExitStack
+        Closes them.
+    """
+
+    def __init__(
+        self, first: Ticks, chunks: Iterator[Ticks], share: Callable[[], float], files: ExitStack
+    ) -> None:
+        self._ahead = first
+        self._chunks = chunks
+        self._share = share
+        self._files: ExitStack | None = files
+        self._given = 0
+
+    def read(self, n: int) -> Ticks:
+        """Read the next rows.
+
+        Parameters
+        ----------
+        n : int
+            At most so many, 1 or more.
+
+        Returns
+        -------
+        ndarray of TICK, shape (rows,)
+            Fewer than `n` where a chunk ends, none where the recording ends.
+
+        Raises
+        ------
+        DataError
+            If a file turns out to be damaged or a row to be malformed, or the recording is closed.
+        """
+        if self._files is None:
+            raise DataError("a recording must be open to be read, was closed")
+        if len(self._ahead) == 0:
+            self._ahead = next(self._chunks, self._ahead)
+        rows, self._ahead = self._ahead[:n], self._ahead[n:]
+        self._given += len(rows)
+        return rows
+
+    def head(self, n: int) -> Ticks:
+        """Return the next `n` rows, or all if there are fewer, and leave them to be read.
+
+        They are held until they have been; else as `read`.
+        """
+        if len(self._ahead) < n:
+            rows, count = np.zeros(n, TICK), 0
+            while count < n and len(part := self.read(n - count)):
+                rows[count : count + len(part)] = part
+                count += len(part)
+            self._given -= count
+            if len(self._ahead):
+                self._chunks = chain([self._ahead], self._chunks)
+            self._ahead = rows[:count]
+        return self._ahead[:n]
+
+    @property
+    def done(self) -> float:
+        """About the share of the recording that has been read, 0 to 1."""
+        return self._share() * self._given / max(1, self._given + len(self._ahead))
+
+    def close(self) -> None:
+        """Close the files; nothing can be read then."""
+        if self._files is not None:
+            self._files.close()
+            self._files = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Ticks]:
+        while len(rows := self.read(CHUNK_ROWS)):
+            yield rows
 
 
-def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> NDArray[np.void]:
-    """Read recorded ticks, one a data row.
+def open_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Recording:
+    r"""Open recorded ticks, one a data row, to be read in chunks.
 
     Nothing is left out and nothing repaired: a row that breaks a rule of tick validation is for the processor
     to reject and count.
@@ -74,55 +157,156 @@ def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
     Parameters
     ----------
     paths : sequence of Path
-        One file (``.npy``, ``.csv``, ``.csv.gz``), or two CSV files, quotes and trades, in either order.
+        One file (``.npy``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or ``.parquet``), or two, quotes and trades,
+        in either order, neither of them ``.npy``.
     columns : mapping of str to str, optional
-        Field by column of the CSV files, where the columns' own names do not say it; see `parse_columns`.
+        Field by column of the files, where the columns' own names do not say it; see `parse_columns`.
 
     Returns
     -------
-    ndarray of TICK, shape (rows,)
-        ts in ns, prices in USD per BTC, sizes and volumes in BTC. A ``.npy`` file whose dtype is `TICK` comes
-        back as a read-only map of the file.
+    Recording
+        ts in ns, prices in USD per BTC, sizes and volumes in BTC.
 
     Raises
     ------
     DataError
         If a file is missing, unreadable or empty, a column cannot be placed or is lacking, a row is
-        malformed, an array has other fields than `TICK`, or the files of a pair cannot be merged.
+        malformed, an array has other fields than `TICK`, or the files of a pair cannot be merged. What stands
+        in the first rows is found here, the rest where it is read.
+    ExtraMissing
+        If the format needs pyarrow (``.csv.zst``, ``.parquet``), which is not installed.
 
     Notes
     -----
     A single file keeps its order. A pair is ordered by the first clock of ts, recv_ns, exch_ms that both
-    files have; at equal times the quote stands before the trade, then the file's order holds. By its columns
-    a row is
+    files have; at equal times the quote stands before the trade, then the file's order holds. A row of a pair
+    may stand up to 65,536 rows late in its file. By its columns a row is
 
     - a quote (bid, ask; sizes NaN where the file has none): flag 1, price the mid, volume 0, side 0;
     - a trade (price, qty, side): flag 2, with bid, ask and sizes of the last quote that passes validation,
       NaN before the first; in a recording without quotes flags 2 and 4, and bid and ask are the price;
     - both: as given; where no column of flags says it, flag 1, and 2 if volume > 0.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "quotes.csv"
+    >>> _ = path.write_text("ts,bid,ask\n1,99,101\n2,99,103\n")
+    >>> with open_ticks([path]) as recording:
+    ...     for ticks in recording:
+    ...         print(ticks["price"])
+    [100. 101.]
     """
     columns = {} if columns is None else columns
     paths = [Path(path) for path in paths]
+    _check_paths(paths)
     check_columns(columns)
+    with ExitStack() as files:
+        if paths[0].suffix == ".npy":
+            if columns:
+                raise DataError(f"columns must be given for files that name theirs, was given for {paths[0]}")
+            array = NpyTicks(paths[0])
+            chunks = iter(array)
+            files.callback(array.close)
+            return Recording(next(chunks), chunks, lambda: array.done, files.pop_all())
+        sources = [files.enter_context(closing(_open_columns(path, columns))) for path in paths]
+        absent = [name for name in columns if all(name not in source.header for source in sources)]
+        if absent:
+            found = ", ".join(name for source in sources for name in source.header)
+            raise DataError(f"columns must name columns of the recording ({found}), was {', '.join(absent)}")
+        chunks = _ticks_of(sources)
+        share = lambda: sum(source.done for source in sources) / len(sources)  # noqa: E731
+        return Recording(next(chunks), chunks, share, files.pop_all())
+
+
+def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Ticks:
+    """Read recorded ticks whole; parameters, errors and rules are those of `open_ticks`.
+
+    Returns
+    -------
+    ndarray of TICK, shape (rows,)
+        A ``.npy`` file whose dtype is `TICK` comes back as a read-only map of the file.
+    """
+    with open_ticks(paths, columns) as recording:
+        if Path(paths[0]).suffix == ".npy" and (array := _map_npy(Path(paths[0]))).dtype == TICK:
+            return np.asarray(array)
+        return joined(list(recording))
+
+
+def write_ticks(path: Path, chunks: Iterable[Ticks]) -> None:
+    """Write ticks to a file that `open_ticks` reads back the same.
+
+    Parameters
+    ----------
+    path : Path
+        Its name ends in ``.npy``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or ``.parquet``.
+    chunks : iterable of ndarray of TICK
+        Any number of rows at a time. Every format but ``.npy`` is read with side from -1 to 1, flags up to 7
+        and ts above -2**63.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what was there before stays.
+    ExtraMissing
+        If the format needs pyarrow, which is not installed.
+    """
+    with ResultWriter(path, TICK) as writer:
+        for rows in chunks:
+            writer.write(rows)
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
     for path in paths:
         if not path.name.endswith(SUFFIXES):
             raise DataError(f"a recording must be one of {', '.join(SUFFIXES)}, was {path}")
         if os.path.exists(path) and not os.path.isfile(path):  # a pipe nobody writes to is read for ever
             raise DataError(f"{path} must be a readable file, was: a directory, a pipe or a device")
-    if len(paths) == 1 and paths[0].suffix == ".npy":
-        if columns:
-            raise DataError(f"columns must be given for CSV files only, was given for {paths[0]}")
-        return _read_npy(paths[0])
-    if len(paths) not in (1, 2) or any(path.suffix == ".npy" for path in paths):
+    if len(paths) != 1 and (len(paths) != 2 or any(path.suffix == ".npy" for path in paths)):
         named = ", ".join(map(str, paths)) or "none"
         raise DataError(
-            f"a recording must be one file, or a CSV file of quotes and one of trades, was {named}"
+            f"a recording must be one file, or one of quotes and one of trades, neither .npy; was {named}"
         )
-    recordings = _read_recordings(paths, columns)
-    return _ticks_of(recordings[0]) if len(recordings) == 1 else _merge(*recordings)
 
 
-def _read_npy(path: Path) -> NDArray[np.void]:
+class NpyTicks:
+    """An array of ticks in NumPy's format, read in pieces: pages of a map would stay in memory."""
+
+    def __init__(self, path: Path) -> None:
+        array = _map_npy(path)
+        self._path = path
+        self._dtype = array.dtype
+        self._rows = len(array)
+        self._read = 0
+        try:
+            self._file = path.open("rb")
+            self._file.seek(array.offset)
+        except OSError as error:
+            raise DataError(f"{path} must be a readable .npy file, was: {error}") from error
+
+    def __iter__(self) -> Iterator[Ticks]:
+        while self._read < self._rows:
+            n = min(CHUNK_ROWS, self._rows - self._read)
+            try:
+                rows = np.fromfile(self._file, self._dtype, n)
+            except OSError as error:
+                raise DataError(f"{self._path} must be a readable .npy file, was: {error}") from error
+            if len(rows) < n:
+                raise DataError(
+                    f"{self._path} must hold {self._rows} rows, was cut off after {self._read + len(rows)}"
+                )
+            self._read += n
+            yield rows if self._dtype == TICK else _as_ticks(rows)
+
+    @property
+    def done(self) -> float:
+        return self._read / self._rows
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _map_npy(path: Path) -> np.memmap[Any, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -137,8 +321,10 @@ def _read_npy(path: Path) -> NDArray[np.void]:
         )
     if len(rows) == 0:
         raise DataError(f"{path} must hold at least one row, was an empty array")
-    if rows.dtype == TICK:
-        return np.asarray(rows)
+    return rows
+
+
+def _as_ticks(rows: Ticks) -> Ticks:
     ticks = np.zeros(len(rows), TICK)
     for name in TICK.names or ():
         ticks[name] = rows[name]
@@ -154,65 +340,74 @@ def _formats(dtype: np.dtype[Any]) -> str:
     return ", ".join(f"{name} {dtype[name].str}" for name in dtype.names) if dtype.names else f"dtype {dtype}"
 
 
-def _read_recordings(paths: Iterable[Path], columns: Mapping[str, str]) -> list[Recording]:
-    headers: list[str] = []
-    recordings = []
-    for path in paths:
-        header, table = read_columns(path, columns)
-        headers += header
-        recordings.append(Recording(path, _kind(path, header, table), table))
-    absent = [name for name in columns if name not in headers]
-    if absent:
-        raise DataError(
-            f"columns must name columns of the recording ({', '.join(headers)}), was {', '.join(absent)}"
-        )
-    return recordings
+def _open_columns(path: Path, columns: Mapping[str, str]) -> Columns:
+    return ParquetColumns(path, columns) if path.suffix == ".parquet" else CsvColumns(path, columns)
 
 
-def _kind(path: Path, header: Iterable[str], fields: Iterable[str]) -> Kind:
+def _ticks_of(sources: Sequence[Columns]) -> Iterator[Ticks]:
+    """Turn the rows of one file, or of a pair, into ticks."""
+    kinds = [_kind(source) for source in sources]
+    clock = _clock(sources)
+    if len(sources) == 1:
+        return (_TICKS[kinds[0]](table, clock) for table in sources[0])
+    by_kind = dict(zip(kinds, sources, strict=True))
+    if by_kind.keys() != {Kind.QUOTES, Kind.TRADES}:
+        found = " and ".join(f"{s.path} of {k.value}" for k, s in zip(kinds, sources, strict=True))
+        raise DataError(f"a pair must be a recording of quotes and one of trades, was {found}")
+    quotes, trades = by_kind[Kind.QUOTES], by_kind[Kind.TRADES]
+    return merge(
+        in_order(quotes.path, (_quotes(table, clock) for table in quotes)),
+        in_order(trades.path, (_trades(table, clock) for table in trades)),
+    )
+
+
+def _kind(source: Columns) -> Kind:
     """What the fields make of a file; flags tell quotes from trades, so they belong to a file of both."""
-    found = set(fields)
+    found = set(source.fields)
     quotes = not found.isdisjoint((*QUOTE_FIELDS, "flags"))
     trades = not found.isdisjoint((*NEEDED[Kind.TRADES], "flags"))
     kind = Kind.TICKS if quotes and trades else Kind.QUOTES if quotes else Kind.TRADES
     lacking = [name for name in NEEDED[kind] if name not in found]
-    if found.isdisjoint(NS_PER_CLOCK):
-        lacking.append(" or ".join(NS_PER_CLOCK))
+    if found.isdisjoint(NS_PER_UNIT):
+        lacking.append(" or ".join(NS_PER_UNIT))
     if lacking:
         needed = ", ".join(NEEDED[kind])
         raise DataError(
-            f"{path}: a recording of {kind.value} must have the columns {needed} and a time; "
-            f"was {', '.join(header)} (lacking {', '.join(lacking)})"
+            f"{source.path}: a recording of {kind.value} must have the columns {needed} and a time; "
+            f"was {', '.join(source.header)} (lacking {', '.join(lacking)})"
         )
     return kind
 
 
-def _clock(recordings: Sequence[Recording]) -> str:
+def _clock(sources: Sequence[Columns]) -> str:
     """The first clock that all have."""
-    for clock in NS_PER_CLOCK:
-        if all(clock in recording.table for recording in recordings):
+    for clock in NS_PER_UNIT:
+        if all(clock in source.fields for source in sources):
             return clock
     found = " and ".join(
-        f"{r.path} has {', '.join(c for c in NS_PER_CLOCK if c in r.table)}" for r in recordings
+        f"{s.path} has {', '.join(c for c in NS_PER_UNIT if c in s.fields)}" for s in sources
     )
     raise DataError(
-        f"the files of a pair must share a clock ({', '.join(NS_PER_CLOCK)}) to be compared, was: {found}"
+        f"the files of a pair must share a clock ({', '.join(NS_PER_UNIT)}) to be compared, was: {found}"
     )
 
 
-def _blank(recording: Recording, clock: str) -> NDArray[np.void]:
+Table = Mapping[str, NDArray[Any]]
+
+
+def _blank(table: Table, clock: str) -> Ticks:
     """One tick a row with its ts and what else the table has; what it has not is NaN, side and flags 0."""
-    ticks = np.zeros(len(recording), TICK)
+    ticks = np.zeros(len(table[clock]), TICK)
     for name in ("price", *QUOTE_FIELDS, "volume"):
-        ticks[name] = recording.table.get(name, nan)
+        ticks[name] = table.get(name, nan)
     for name in ("side", "flags"):
-        ticks[name] = recording.table.get(name, 0)
-    ticks["ts"] = recording.table[clock] * NS_PER_CLOCK[clock]
+        ticks[name] = table.get(name, 0)
+    ticks["ts"] = table[clock]
     return ticks
 
 
-def _quotes(recording: Recording, clock: str) -> NDArray[np.void]:
-    ticks = _blank(recording, clock)
+def _quotes(table: Table, clock: str) -> Ticks:
+    ticks = _blank(table, clock)
     with np.errstate(over="ignore", invalid="ignore"):
         ticks["price"] = (ticks["bid"] + ticks["ask"]) / 2
     ticks["volume"] = 0.0
@@ -220,64 +415,24 @@ def _quotes(recording: Recording, clock: str) -> NDArray[np.void]:
     return ticks
 
 
-def _trades(recording: Recording, clock: str) -> NDArray[np.void]:
-    ticks = _blank(recording, clock)
+def _trades(table: Table, clock: str) -> Ticks:
+    ticks = _blank(table, clock)
     ticks["flags"] = TickFlag.TRADE
     return ticks
 
 
-def _ticks_of(recording: Recording) -> NDArray[np.void]:
-    clock = _clock([recording])
-    if recording.kind is Kind.QUOTES:
-        return _quotes(recording, clock)
-    if recording.kind is Kind.TRADES:
-        ticks = _trades(recording, clock)
-        ticks["flags"] = TickFlag.TRADE | TickFlag.NO_QUOTE
-        ticks["bid"] = ticks["ask"] = ticks["price"]
-        return ticks
-    ticks = _blank(recording, clock)
-    if "flags" not in recording.table:
+def _trades_alone(table: Table, clock: str) -> Ticks:
+    ticks = _trades(table, clock)
+    ticks["flags"] = TickFlag.TRADE | TickFlag.NO_QUOTE
+    ticks["bid"] = ticks["ask"] = ticks["price"]
+    return ticks
+
+
+def _quotes_and_trades(table: Table, clock: str) -> Ticks:
+    ticks = _blank(table, clock)
+    if "flags" not in table:
         ticks["flags"] = np.where(ticks["volume"] > 0.0, TickFlag.QUOTE | TickFlag.TRADE, TickFlag.QUOTE)
     return ticks
 
 
-def _merge(first: Recording, second: Recording) -> NDArray[np.void]:
-    by_kind = {recording.kind: recording for recording in (first, second)}
-    if by_kind.keys() != {Kind.QUOTES, Kind.TRADES}:
-        found = f"{first.path} of {first.kind.value} and {second.path} of {second.kind.value}"
-        raise DataError(f"a pair must be a recording of quotes and one of trades, was {found}")
-    clock = _clock((first, second))
-    ticks = np.concatenate([_quotes(by_kind[Kind.QUOTES], clock), _trades(by_kind[Kind.TRADES], clock)])
-    # Stable, and the quotes come first: at equal times the quote stands before the trade.
-    ticks = ticks[np.argsort(ticks["ts"], kind="stable")]
-    _carry_quotes(ticks)
-    return ticks
-
-
-def _carry_quotes(ticks: NDArray[np.void]) -> None:
-    """Give each trade the last valid quote before it; the ticks are in order, so none goes back in time."""
-    good = (ticks["flags"] == TickFlag.QUOTE) & quoted(ticks)
-    last = np.maximum.accumulate(np.where(good, np.arange(len(ticks)), -1))
-    carried = np.flatnonzero((ticks["flags"] == TickFlag.TRADE) & (last >= 0))
-    for name in QUOTE_FIELDS:
-        ticks[name][carried] = ticks[name][last[carried]]
-
-
-def quoted(ticks: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Tell which ticks have a quote and break no rule of tick validation; their order is not looked at.
-
-    Parameters
-    ----------
-    ticks : ndarray of TICK, shape (n,)
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-    """
-    good = (ticks["ts"] >= 0) & (ticks["ts"] <= TS_MAX) & (ticks["bid"] <= ticks["ask"])
-    for name in ("price", "bid", "ask"):
-        good &= (ticks[name] >= PRICE_MIN) & (ticks[name] <= PRICE_MAX)
-    for name in ("bid_size", "ask_size"):  # NaN: not known
-        good &= ~((ticks[name] < 0.0) | (ticks[name] > SIZE_MAX))
-    good &= (ticks["volume"] >= 0.0) & (ticks["volume"] <= SIZE_MAX)
-    return np.asarray(good)
+_TICKS: Final = {Kind.QUOTES: _quotes, Kind.TRADES: _trades_alone, Kind.TICKS: _quotes_and_trades}

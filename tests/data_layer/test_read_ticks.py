@@ -14,7 +14,7 @@ from livetrading.config import load_config
 from livetrading.core.dtypes import TICK
 from livetrading.core.errors import LivetradingError
 from livetrading.core.processor import Processor
-from livetrading.data.columns import CHUNK_LINES
+from livetrading.data.columns import CHUNK_ROWS
 from livetrading.data.ticks import DataError, quoted, read_ticks
 
 SETTINGS = load_config({"run.capital": 100}).settings
@@ -215,7 +215,7 @@ def test_a_byte_order_mark_quotes_and_blank_lines_are_no_obstacle(tmp_path: Path
         assert read_ticks([tmp_path / name])["ts"].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("rows", [CHUNK_LINES - 1, CHUNK_LINES, CHUNK_LINES + 1])
+@pytest.mark.parametrize("rows", [CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1])
 def test_long_files_are_read_whole(tmp_path: Path, rows: int) -> None:
     body = "".join(f"{i},{i + 1},{i + 2}\n" for i in range(rows))
     path = write(tmp_path / "q.csv", "ts,bid,ask\n" + body)
@@ -260,7 +260,7 @@ def test_another_array_is_refused_with_what_was_found(tmp_path: Path, array: np.
         read_ticks([tmp_path / "a.npy"])
 
 
-@pytest.mark.parametrize("rows", [0, 1, CHUNK_LINES])
+@pytest.mark.parametrize("rows", [0, 1, CHUNK_ROWS])
 def test_what_is_no_utf8_is_named_by_its_line(tmp_path: Path, rows: int) -> None:
     header, body = b"ts,price,qty,side,trade_id\n", b"1,100,1,1,a\n" * rows
     for name, pack in (("t.csv", bytes), ("t.csv.gz", gzip.compress)):
@@ -381,14 +381,14 @@ def test_what_makes_no_recording_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", read_ticks([QUOTES]))
     for paths, message in (
         ([], "was none"),
-        ([QUOTES, TRADES, TRADES], "one file, or a CSV file of quotes and one of trades"),
+        ([QUOTES, TRADES, TRADES], "one file, or one of quotes and one of trades, neither .npy"),
         ([QUOTES, QUOTES], "was .* of quotes and .* of quotes"),
-        ([tmp_path / "a.npy", TRADES], "one file, or a CSV file of quotes"),
-        ([tmp_path / "a.parquet"], r"one of .npy, .csv, .csv.gz, was .*a.parquet"),
+        ([tmp_path / "a.npy", TRADES], "neither .npy; was"),
+        ([tmp_path / "a.feather"], r"one of .npy, .csv, .csv.gz, .csv.zst, .parquet, was .*a.feather"),
     ):
         with pytest.raises(DataError, match=message):
             read_ticks(paths)
-    with pytest.raises(DataError, match="CSV files only"):
+    with pytest.raises(DataError, match="files that name theirs"):
         read_ticks([tmp_path / "a.npy"], {"a": "bid"})
     with pytest.raises(DataError, match=r"was bidd$"):
         read_ticks([QUOTES], {"bidd": "bid"})

@@ -1,6 +1,8 @@
 """Results reach their file whole, or leave nothing."""
 
+import importlib
 import importlib.util
+import io
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +23,13 @@ needs_pyarrow = pytest.mark.skipif(
     importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed (extra [data])"
 )
 NUMBERS = {"f": float, "i": int}
-SUFFIXES = [".npy", ".csv", pytest.param(".parquet", marks=needs_pyarrow)]
+SUFFIXES = [
+    ".npy",
+    ".csv",
+    ".csv.gz",
+    pytest.param(".csv.zst", marks=needs_pyarrow),
+    pytest.param(".parquet", marks=needs_pyarrow),
+]
 
 
 def some_rows(n: int, seed: int = 1) -> np.ndarray:
@@ -42,9 +50,13 @@ def read(path: Path) -> pd.DataFrame:
     if path.suffix == ".npy":
         rows = np.load(path)
         return pd.DataFrame({name: rows[name] for name in rows.dtype.names})
-    if path.suffix == ".csv":
-        return pd.read_csv(path, converters={n: NUMBERS[RESULT[n].kind] for n in RESULT.names})
-    return pd.read_parquet(path)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    text = path
+    if path.suffix == ".zst":
+        pyarrow = importlib.import_module("pyarrow")
+        text = io.BytesIO(pyarrow.input_stream(str(path), compression="zstd").read())
+    return pd.read_csv(text, converters={n: NUMBERS[RESULT[n].kind] for n in RESULT.names})
 
 
 def assert_holds(path: Path, rows: np.ndarray) -> None:
@@ -76,6 +88,31 @@ def test_an_array_on_disk_is_what_numpy_saves(tmp_path: Path) -> None:
     np.save(tmp_path / "numpys.npy", rows)
     assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
     assert np.load(tmp_path / "ours.npy").dtype == RESULT
+
+
+@needs_pyarrow
+def test_row_groups_are_whole_however_rows_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = importlib.import_module("pyarrow.parquet")
+    monkeypatch.setattr(results, "GROUP_ROWS", 100)
+    rows = some_rows(1234)
+    for name, cuts in (("one.parquet", []), ("many.parquet", [1, 99, 100, 101, 350, 1200])):
+        with ResultWriter(tmp_path / name, RESULT) as writer:
+            for part in np.split(rows, cuts):
+                writer.write(part)
+        with parquet.ParquetFile(tmp_path / name) as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        assert sizes == [100] * 12 + [34]
+        assert_holds(tmp_path / name, rows)
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "many.parquet").read_bytes()
+
+
+def test_the_time_of_writing_is_not_in_the_file(tmp_path: Path) -> None:
+    for name in ("a.csv.gz", "b.csv.gz"):
+        with ResultWriter(tmp_path / name, RESULT) as writer:
+            writer.write(some_rows(3))
+    packed = (tmp_path / "a.csv.gz").read_bytes()
+    assert packed == (tmp_path / "b.csv.gz").read_bytes()
+    assert packed[4:8] == bytes(4)
 
 
 def test_padding_does_not_reach_the_file(tmp_path: Path) -> None:
@@ -182,7 +219,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
 def test_targets_that_cannot_be_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     for name, message in (
-        ("a.txt", r"one of .npy, .csv, .parquet, was .*a.txt"),
+        ("a.txt", r"one of .npy, .csv, .csv.gz, .csv.zst, .parquet, was .*a.txt"),
         ("a", "was .*a"),
         ("folder.csv", "results must go to a file, was a directory"),
         ("no/a.csv", "directory that exists"),
@@ -197,7 +234,9 @@ def test_without_pyarrow_parquet_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(ExtraMissing, match=r"pip install 'livetrading\[data\]'"):
-        ResultWriter(tmp_path / "a.parquet", RESULT)
+    for name in ("a.parquet", "a.csv.zst"):
+        with pytest.raises(ExtraMissing, match=rf"{name} needs pyarrow: pip install 'livetrading\[data\]'"):
+            ResultWriter(tmp_path / name, RESULT)
+    assert issubclass(ExtraMissing, DataError)
     assert issubclass(ExtraMissing, LivetradingError)
     assert list(tmp_path.iterdir()) == []
