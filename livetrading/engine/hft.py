@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livetrading.blockchain.chain_clock import ChainClock
 from livetrading.config import Config, RunConfig
-from livetrading.core.dtypes import RESULT, TICK
+from livetrading.core.dtypes import RESULT
 from livetrading.core.market import ChaosMarket, GbmMarket
 from livetrading.core.processor import Processor
 from livetrading.data.results import ResultWriter
-from livetrading.data.ticks import read_ticks
+from livetrading.data.ticks import Recording, open_ticks
 from livetrading.engine.interrupt import Interrupt
 from livetrading.engine.null_market import (
     CLOCK_END_NS,
@@ -37,6 +38,9 @@ Clock = Callable[[], float]
 """Seconds that never run backwards, from any origin."""
 Progress = Callable[[Snapshot], object]
 """Called now and then with the run as it stands."""
+
+HEAD_ROWS: Final = 1 << 20
+"""Rows of a recording that its null control is made from."""
 
 LIMITS: Final[Mapping[str, str]] = {
     "halted": "the kill switch is on",
@@ -60,7 +64,7 @@ class _Run:
         market: ChaosMarket | GbmMarket | None = None,
         *,
         chain: ChainClock | None = None,
-        rows: NDArray[np.void] | None = None,
+        recording: Recording | None = None,
         walk: RandomWalk | None = None,
     ) -> None:
         self.processor = Processor(config.settings, config.run.capital, market)
@@ -69,16 +73,19 @@ class _Run:
         self.walk = walk
         self._market = market
         self._chain = chain
-        self._rows = np.empty(0, TICK) if rows is None else rows
-        self._at = 0
+        self._recording = recording
+        self._rows_read = 0
+        self._at_end = False
 
     def left(self, run: RunConfig) -> int:
         """Ticks of the next chunk, 0 at the end."""
         if run.seconds is not None and self.seconds >= run.seconds:
             return 0
         if self._market is None:
-            return min(run.chunk, len(self._rows) - self._at)
-        return min(run.chunk, self.room, run.chunk if run.ticks is None else run.ticks - self.ticks)
+            behind, room = self._rows_read, 0 if self._at_end else run.chunk
+        else:
+            behind, room = self.ticks, self.room
+        return min(run.chunk, room, run.chunk if run.ticks is None else run.ticks - behind)
 
     @property
     def room(self) -> int:
@@ -91,21 +98,24 @@ class _Run:
         """Share of the run that is behind."""
         if run.seconds is not None:
             return min(1.0, self.seconds / run.seconds)
-        if self._market is None:
-            return self._at / len(self._rows)
+        if self._recording is not None:  # it ends with its rows, or before
+            return max(self._recording.done, self._rows_read / (run.ticks or inf))
         return None if run.ticks is None else self.ticks / run.ticks
 
     def advance(
         self, n: int, stop: Interrupt, clock: Clock, every: int = 1, writer: "_Rows | None" = None
     ) -> None:
-        """Make `n` ticks, or those up to the request to stop, and write their rows."""
+        """Make `n` ticks, or read as many or fewer, up to the request to stop, and write their rows."""
         begun = clock()
         results = None if writer is None else writer.results
-        if self._market is None:
-            rows = self._rows[self._at : self._at + n]
-            stop.call(lambda: self.processor.replay(rows, results, every))
-            self._at += n
-        elif n > 0:
+        if self._recording is not None:
+            read = self._recording.read
+            rows = stop.call(lambda: read(n))
+            if rows is not None:
+                stop.call(lambda: self.processor.replay(rows, results, every))
+                self._rows_read += len(rows)
+                self._at_end = len(rows) == 0
+        elif self._market is not None and (n := min(n, self.room)) > 0:
             if self._chain is not None:
                 self._market.feed(self._chain.knots(self._market.next_ts + (n - 1) * self._market.dt_ns))
             stop.call(lambda: self.processor.run(n, results, every))
@@ -146,7 +156,7 @@ def run_hft(
     null_control : bool
         Run the same strategy on a random walk of the same seed and number of ticks beside it, chunk by chunk,
         so that the two end together whenever the run ends. Its volatility is that of the market's first 2**20
-        ticks, or of the whole recording.
+        ticks, or of the first 2**20 rows of the recording.
     out : Path, optional
         Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
         ``.npy``, ``.csv`` or ``.parquet`` file.
@@ -170,8 +180,9 @@ def run_hft(
     """
     stop = Interrupt() if interrupt is None else interrupt
     prepare = _prepare_simulated if config.market.simulated else _prepare_recorded
-    main, null, notes = prepare(config, null_control, stop)
-    with nullcontext() if out is None else ResultWriter(out, RESULT) as writer:
+    with ExitStack() as files:
+        main, null, notes = prepare(config, null_control, stop, files)
+        writer = files.enter_context(nullcontext() if out is None else ResultWriter(out, RESULT))
         rows = None if writer is None else _Rows(writer, config.run)
         _drive(main, null, config.run, stop, clock, progress, rows)
     control = None if null is None else _close(config, null)
@@ -179,28 +190,32 @@ def run_hft(
         notes.append("The run was interrupted; the figures are of the ticks up to there.")
     elif config.market.simulated and main.room == 0:
         notes.append("The run ended where the clock of the market ends, in the year 2116.")
+    if null is not None and null.ticks < main.ticks:
+        notes.append("The null control ended where the clock of its market ends, in the year 2116.")
     return _close(config, main, control=control, interrupted=stop.requested, notes=notes)
 
 
 def _prepare_recorded(
-    config: Config, null_control: bool, stop: Interrupt
+    config: Config, null_control: bool, stop: Interrupt, files: ExitStack
 ) -> tuple[_Run, _Run | None, list[str]]:
-    rows = stop.call(lambda: read_ticks(config.market.paths, config.market.columns))
-    rows = np.empty(0, TICK) if rows is None else rows[: config.run.ticks]
     notes = ["A recording has no true price: deviation had no input."]
     null = None
-    if null_control:
+    recording = stop.call(lambda: open_ticks(config.market.paths, config.market.columns))
+    if recording is not None:
+        files.callback(recording.close)
+    if recording is not None and null_control:
+        head = partial(recording.head, min(HEAD_ROWS, config.run.ticks or HEAD_ROWS))
         try:
-            walk = stop.call(lambda: walk_like_recording(rows))
+            walk = stop.call(lambda: walk_like_recording(head()))
         except NoNullMarket as error:
             notes.append(f"There is no null control: {error}.")
         else:
             null = None if walk is None else _on_walk(config, walk)
-    return _Run(config, rows=rows), null, notes
+    return _Run(config, recording=recording), null, notes
 
 
 def _prepare_simulated(
-    config: Config, null_control: bool, stop: Interrupt
+    config: Config, null_control: bool, stop: Interrupt, files: ExitStack
 ) -> tuple[_Run, _Run | None, list[str]]:
     is_walk = config.market.name == "gbm"
     notes: list[str] = []
