@@ -34,7 +34,7 @@ W1 = Settings(
     vote=VoteSettings(kind="majority", k_min=1),
     sizing=SizingSettings(kind="fixed", quantity_btc=0.01, max_drawdown=1.0),
     exits=ExitSettings(on_signal="flat"),
-    broker=BrokerSettings(taker_bps=1.0, latency_us=0.0),
+    broker=BrokerSettings(taker_bps=1.0, borrow_bps_8h=0.0, latency_us=0.0),
     limits=LimitSettings(orders_per_s=1000, daily_loss=1.0),
 )
 

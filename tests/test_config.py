@@ -128,7 +128,19 @@ def test_realistic_has_the_specified_values() -> None:
         "estimators": True,
     }
     assert tree["vote"] == {"kind": "condorcet", "refresh": 1024, "h": 10, "p_min": 0.55, "k_min": 2}
-    assert tree["broker"] == {"taker_bps": 5.0, "latency_us": 1000.0}
+    assert tree["broker"] == {
+        "taker_bps": 5.0,
+        "maker_bps": 2.0,
+        "borrow_bps_8h": 1.0,
+        "impact_bps": 2.0,
+        "feed_latency_us": 0.0,
+        "latency_us": 1000.0,
+        "latency": "constant",
+        "latency_sigma": 0.5,
+        "latency_file": "",
+        "queue": "conservative",
+        "queue_power": 3,
+    }
     sizing = tree["sizing"]
     assert (sizing["kind"], sizing["kelly"], sizing["max_fraction"], sizing["max_drawdown"]) == (
         "kelly",
@@ -142,7 +154,9 @@ def test_realistic_has_the_specified_values() -> None:
 
 def test_seed_is_cost_free_and_differs_in_costs_and_exits_alone() -> None:
     realistic, seed = load_config(CAPITAL).to_dict(), load_config(CAPITAL, preset="seed").to_dict()
-    assert (seed["market"]["spread_bps"], seed["broker"]) == (0.0, {"taker_bps": 0.0, "latency_us": 0.0})
+    assert seed["market"]["spread_bps"] == 0.0
+    costs = ("taker_bps", "maker_bps", "borrow_bps_8h", "impact_bps", "feed_latency_us", "latency_us")
+    assert seed["broker"] == {**realistic["broker"], **dict.fromkeys(costs, 0.0)}
     differing = {section for section in realistic if realistic[section] != seed[section]}
     assert differing == {"preset", "market", "exits", "broker"}
 

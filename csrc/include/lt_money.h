@@ -59,4 +59,33 @@ static inline int64_t lt_fee(int64_t notional, int64_t ppb)
     return whole + (twice > 1000000000 || (twice == 1000000000 && (whole & 1)));
 }
 
+/* Divides the number of six digits to base 2^32, the most significant first, by d; what remains. */
+static inline uint32_t lt_divide(uint32_t digit[6], uint32_t d)
+{
+    uint64_t rest = 0;
+    for (int i = 0; i < 6; i++) {
+        rest = rest << 32 | digit[i];
+        digit[i] = (uint32_t)(rest / d);
+        rest %= d;
+    }
+    return (uint32_t)rest;
+}
+
+/* notional * ppb / 1e9 * ns / 8 hours in micro-dollars, half to even, all >= 0, ppb <= 1e8; -1 above LT_MICRO_MAX. */
+static inline int64_t lt_borrow(int64_t notional, int64_t ppb, int64_t ns)
+{
+    uint64_t l, h = lt_mulhi((uint64_t)notional, (uint64_t)ppb, &l), w0, w1;
+    uint64_t carry = lt_mulhi(l, (uint64_t)ns, &w0), w2 = lt_mulhi(h, (uint64_t)ns, &w1);
+    w1 += carry;
+    w2 += w1 < carry;
+    uint32_t digit[6] = {(uint32_t)(w2 >> 32), (uint32_t)w2, (uint32_t)(w1 >> 32), (uint32_t)w1,
+                         (uint32_t)(w0 >> 32), (uint32_t)w0};
+    /* 1e9 ppb and 28,800e9 ns, the last of the three divisors even */
+    uint32_t sticky = lt_divide(digit, 1000000000) | lt_divide(digit, 28800), rest = lt_divide(digit, 1000000000);
+    if (digit[0] | digit[1] | digit[2] | digit[3]) return -1;
+    uint64_t whole = (uint64_t)digit[4] << 32 | digit[5];
+    whole += rest > 500000000 || (rest == 500000000 && (sticky || (whole & 1)));
+    return whole > (uint64_t)LT_MICRO_MAX ? -1 : (int64_t)whole;
+}
+
 #endif

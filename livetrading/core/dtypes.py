@@ -120,8 +120,8 @@ class Refusal(IntEnum):
     MAX_POSITION = 9
     CAPITAL = 10
     """The notional and its fee exceed the equity."""
-    SIZE = 11
-    """What the displayed size could not fill of a market order."""
+    LEDGER = 11
+    """An amount that the exact ledger cannot hold."""
 
 
 class Reason(IntEnum):

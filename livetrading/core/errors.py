@@ -11,3 +11,7 @@ class BadTick(LivetradingError, ValueError):
 
 class ChainKnotsExhausted(LivetradingError, ValueError):
     """A simulated market was asked for ticks beyond the true prices it was given."""
+
+
+class OrderError(LivetradingError, ValueError):
+    """The paper broker was asked for an order that cannot be."""

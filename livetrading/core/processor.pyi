@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from livetrading.core.market import Market
 from livetrading.core.settings import Settings
@@ -17,6 +17,8 @@ class Processor:
         *,
         strict: bool = False,
         on_fills: Callable[[NDArray[np.void]], object] | None = None,
+        seed: int = 0,
+        latencies: ArrayLike | None = None,
     ) -> Processor: ...
     def run(self, n: int, results: NDArray[np.void] | None = None, every: int = 1) -> int: ...
     def replay(

@@ -13,9 +13,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from livetrading.core.broker cimport (
-    FILL_CLOSED, FILL_NONE, FILL_OPENED, REASON_CLOSE, REASON_ENTRY, REASON_REVERSE, REASON_STOP,
-    REASON_TAKE_PROFIT, REASON_TIME, REASON_TRAILING, account_equity, account_t, broker_advance, broker_execute,
-    broker_open, broker_send, broker_t,
+    FILLS_PER_ORDER, ORDER_MARKET, REASON_ENTRY, REASON_REVERSE, REASON_STOP, REASON_TAKE_PROFIT, REASON_TIME,
+    REASON_TRAILING, REFUSED_LEDGER, account_equity, account_t, broker_advance, broker_borrow, broker_close,
+    broker_open, broker_send, broker_t, rules_open, rules_t,
 )
 from livetrading.core.market cimport BLOCK, Market
 from livetrading.core.records cimport (
@@ -46,14 +46,14 @@ import numpy as np
 
 from livetrading.core.dtypes import FILL, RESULT, TICK, Refusal, Rejection
 from livetrading.core.errors import BadTick
-from livetrading.core.settings import PPB_PER_BPS, VOTERS, capital_micro
+from livetrading.core.settings import VOTERS, capital_micro
 
 cdef enum:
     V_OFI, V_Z, V_DRIFT, V_LEVEL, V_MICRO, V_FLOW, V_DEVIATION, V_COUNT
 
 cdef enum:
     R_HALTED, R_DRAWDOWN, R_DAILY_LOSS, R_STALE, R_LOCKED, R_RATE, R_NO_EDGE, R_REALISED, R_TOO_SMALL, R_MAX_POSITION
-    R_CAPITAL, R_SIZE, R_COUNT
+    R_CAPITAL, R_LEDGER, R_COUNT
 
 cdef enum:
     EXIT_NONE, EXIT_REVERSE, EXIT_FLAT
@@ -63,6 +63,7 @@ cdef enum:
     SAMPLE = 16                 # ticks between two samples of the entry levels
 
 cdef int64_t DAY_NS = 86_400_000_000_000
+cdef int64_t PERIOD_NS = 28_800_000_000_000               # a short pays at 00, 08 and 16 h UTC
 cdef int64_t SECOND_NS = 1_000_000_000
 cdef int64_t INDEX_END = 0x7fff_ffff_ffff_ffff
 
@@ -104,6 +105,7 @@ cdef struct engine_t:
     double fraction
     # trading
     broker_t broker
+    uint64_t settled            # fills that exits and equity know of
     bint kelly, calibrate, halted, braked
     double kelly_scale, max_fraction, max_drawdown, taker, take_profit, stop
     int64_t quantity, max_position
@@ -113,7 +115,7 @@ cdef struct engine_t:
     double take_level, stop_level, best, trail_gain, trail_vol
     bint trail, trailing
     int on_signal
-    int64_t hold, deadline, stale_ns, day_end
+    int64_t hold, deadline, stale_ns, period_end
     double daily_loss, day_equity, equity, peak, trough, worst_drawdown, brake_level, release_level
     int64_t *order_times
     int64_t rate
@@ -459,7 +461,7 @@ cdef void peaked(engine_t *e) noexcept nogil:
 
 cdef inline void mark(engine_t *e) noexcept nogil:
     """Equity at the mid, its peak and its worst fall."""
-    e.equity = account_equity(&e.broker.account, e.mid)
+    e.equity = account_equity(&e.broker.book[0], e.mid)
     if e.equity > e.peak:
         peaked(e)
     elif e.equity < e.trough:
@@ -474,8 +476,8 @@ cdef inline void mark(engine_t *e) noexcept nogil:
 
 cdef void opened(engine_t *e) noexcept nogil:
     """Sets the exits of a position from its entry price; levels are times the side, so that up is gain."""
-    cdef double price = e.broker.account.entry_price
-    cdef int side = 1 if e.broker.account.position > 0 else -1
+    cdef double price = e.broker.book[0].entry_price
+    cdef int side = 1 if e.broker.book[0].position > 0 else -1
     e.deadline = e.index + e.hold if e.hold > 0 else INDEX_END
     e.take_level = side * price * (1.0 + side * e.take_profit) if e.take_profit > 0.0 else INFINITY
     e.stop_level = side * price * (1.0 - side * e.stop) if e.stop > 0.0 else -INFINITY
@@ -484,29 +486,39 @@ cdef void opened(engine_t *e) noexcept nogil:
 
 
 cdef void closed(engine_t *e) noexcept nogil:
-    cdef double outcome = e.broker.account.last_return
+    cdef double outcome = e.broker.book[0].last_return
     realised_push(&e.realised, outcome)
     e.calibration.seen[e.bin] += 1
     e.calibration.won[e.bin] += outcome > 0.0
 
 
-cdef inline void settle(engine_t *e, int filled) noexcept nogil:
-    if filled == FILL_OPENED:
-        opened(e)
-    elif filled == FILL_CLOSED:
+cdef void settle(engine_t *e) noexcept nogil:
+    """Takes note of the fills since `settled`."""
+    if e.broker.closed:
         closed(e)
-    if filled != FILL_NONE:
-        mark(e)
+    if e.broker.opened:
+        opened(e)
+    e.broker.opened = e.broker.closed = 0
+    mark(e)
+    e.settled = e.broker.fill_ids
+
+
+cdef inline void arrivals(engine_t *e, int64_t ts) noexcept nogil:
+    broker_advance(&e.broker, ts)
+    if e.broker.fill_ids != e.settled:
+        settle(e)
 
 
 cdef void send(engine_t *e, int64_t ts, int side, int64_t quantity, int reason) noexcept nogil:
-    e.order_times[e.broker.account.orders % <uint64_t> e.rate] = ts
-    settle(e, broker_send(&e.broker, ts, side, quantity, reason))
+    e.order_times[e.broker.order_ids % <uint64_t> e.rate] = ts
+    broker_send(&e.broker, ts, 0, ORDER_MARKET, side, quantity, NAN, reason)
+    if e.broker.fill_ids != e.settled:
+        settle(e)
 
 
 cdef int refusal(engine_t *e, const lt_tick *t) noexcept nogil:
     """The first limit that holds an entry back, or -1."""
-    cdef uint64_t orders = e.broker.account.orders
+    cdef uint64_t orders = e.broker.order_ids
     if e.halted:
         return R_HALTED
     if e.braked:
@@ -577,7 +589,7 @@ cdef inline int exit_reason(engine_t *e, double touch, int side, int direction) 
     if e.trail:
         e.best = touch if touch > e.best else e.best
         if not e.trailing:
-            e.trailing = touch - side * e.broker.account.entry_price >= e.trail_gain * e.broker.account.entry_price
+            e.trailing = touch - side * e.broker.book[0].entry_price >= e.trail_gain * e.broker.book[0].entry_price
         if e.trailing and e.best - touch >= e.trail_vol * sqrt(e.variance[e.change]) * fabs(e.best):
             return REASON_TRAILING
     if e.index >= e.deadline:
@@ -588,15 +600,15 @@ cdef inline int exit_reason(engine_t *e, double touch, int side, int direction) 
 
 
 cdef inline void trade(engine_t *e, const lt_tick *t, int direction) noexcept nogil:
-    cdef int64_t position = e.broker.account.position
+    cdef int64_t position = e.broker.book[0].position
     cdef int side, reason
     e.fraction = 0.0
     if position == 0:
-        if direction != 0 and not e.broker.pending:
+        if direction != 0 and e.broker.working == 0:
             enter(e, t, direction)
         return
     mark(e)
-    if e.broker.pending:
+    if e.broker.working > 0:
         return
     side = 1 if position > 0 else -1
     reason = exit_reason(e, t.bid if side > 0 else -t.ask, side, direction)
@@ -606,12 +618,20 @@ cdef inline void trade(engine_t *e, const lt_tick *t, int direction) noexcept no
 
 # The tick
 
-cdef inline void step(engine_t *e, const lt_tick *t, Py_ssize_t j, double true_price) noexcept nogil:
-    if t.ts >= e.day_end:
-        e.day_end = (t.ts // DAY_NS + 1) * DAY_NS
+cdef void turn_period(engine_t *e, int64_t ts) noexcept nogil:
+    """The first tick of eight hours: a day's equity is taken at its first, and shorts pay for the time up to here."""
+    if ts // DAY_NS != (e.period_end - 1) // DAY_NS:
         e.day_equity = e.equity
-    if e.broker.pending:
-        settle(e, broker_advance(&e.broker, t.ts))
+    e.period_end = (ts // PERIOD_NS + 1) * PERIOD_NS
+    arrivals(e, ts)
+    broker_borrow(&e.broker, ts)
+
+
+cdef inline void step(engine_t *e, const lt_tick *t, Py_ssize_t j, double true_price) noexcept nogil:
+    if t.ts >= e.period_end:
+        turn_period(e, t.ts)
+    if e.broker.working > 0:
+        arrivals(e, t.ts)
     e.broker.quote = t
     if t.flags & (LT_QUOTE | LT_NO_QUOTE):
         e.quote_ts = t.ts
@@ -643,10 +663,10 @@ cdef void record(const engine_t *e, Py_ssize_t j, lt_result *out) noexcept nogil
     out.vote_probability = 1.0 / (1.0 + lt_exp(0.0 - out.vote_logodds))
     out.direction = <int8_t> e.direction
     out.kelly_fraction = e.fraction if e.kelly else NAN
-    out.position, out.cash = e.broker.account.position, e.broker.account.cash
+    out.position, out.cash = e.broker.book[0].position, e.broker.book[0].cash
     out.equity = e.equity * 1e-6
     out.drawdown = 1.0 - e.equity / e.peak
-    out.trades, out.wins = e.broker.account.trades, e.broker.account.wins
+    out.trades, out.wins = e.broker.book[0].trades, e.broker.book[0].wins
 
 
 cdef Py_ssize_t first_fault(const engine_t *e, const lt_tick *ticks, Py_ssize_t n, int *kind) noexcept nogil:
@@ -780,6 +800,10 @@ cdef class Processor:
         Raise `BadTick` at the first tick that breaks a rule, instead of counting it.
     on_fills : callable, optional
         Called with each batch of new fills, a FILL array of its own.
+    seed : int
+        Of drawn latencies, 0 to 2**64 - 1.
+    latencies : array_like of int, optional
+        Recorded latencies as in `PaperBroker`.
 
     Notes
     -----
@@ -790,12 +814,13 @@ cdef class Processor:
     cdef engine_t *_e
     cdef readonly object settings
     cdef Market _market
-    cdef object _digest, _on_fills
+    cdef object _digest, _on_fills, _latencies
     cdef bint _strict, _busy
     cdef lt_tick *_ticks
     cdef double *_true_price
 
-    def __cinit__(self, settings, capital_usd, Market market=None, *, strict=False, on_fills=None):
+    def __cinit__(self, settings, capital_usd, Market market=None, *, strict=False, on_fills=None, uint64_t seed=0,
+                  latencies=None):
         cdef engine_t *e = <engine_t *> calloc(1, sizeof(engine_t))
         if e == NULL:
             raise MemoryError()
@@ -811,7 +836,7 @@ cdef class Processor:
         e.adaptive = settings.signals.adaptive
         self._open_voters(settings.signals)
         self._open_vote(settings.vote)
-        self._open_trading(settings, capital_micro(capital_usd))
+        self._open_trading(settings, capital_micro(capital_usd), seed, latencies)
 
     def __dealloc__(self):
         if self._e != NULL:
@@ -850,12 +875,13 @@ cdef class Processor:
         if e.jury.majority:
             e.next_score = e.next_refresh = -1
 
-    cdef _open_trading(self, settings, int64_t capital):
+    cdef _open_trading(self, settings, int64_t capital, uint64_t seed, latencies):
         cdef engine_t *e = self._e
         sizing, exits, limits = settings.sizing, settings.exits, settings.limits
-        broker_open(&e.broker, capital, round(settings.broker.taker_bps * PPB_PER_BPS),
-                    round(settings.broker.latency_us * 1000))
-        e.broker.fill_capacity = SLICE + BLOCK
+        cdef rules_t rules
+        self._latencies = rules_open(&rules, settings.broker, seed, latencies)
+        broker_open(&e.broker, capital, 1, &rules)
+        e.broker.fill_capacity = FILLS_PER_ORDER * (SLICE + BLOCK)
         e.broker.fills = <lt_fill *> calloc(e.broker.fill_capacity, sizeof(lt_fill))
         e.rate = limits.orders_per_s
         e.order_times = <int64_t *> calloc(e.rate, sizeof(int64_t))
@@ -1099,17 +1125,12 @@ cdef class Processor:
     def close(self):
         """Close an open position whole at the touch of the last quote; an order on its way lapses."""
         cdef engine_t *e = self._e
-        cdef int64_t position = e.broker.account.position
         self._check_idle()
-        e.broker.pending = False
-        if position != 0:
-            e.order_times[e.broker.account.orders % <uint64_t> e.rate] = e.last_ts
-            e.broker.order_id = e.broker.account.orders
-            e.broker.account.orders += 1
-            e.broker.side = -1 if position > 0 else 1
-            e.broker.quantity = position if position > 0 else -position
-            e.broker.reason = REASON_CLOSE
-            settle(e, broker_execute(&e.broker, e.last_ts))
+        if e.broker.book[0].position != 0:
+            e.order_times[e.broker.order_ids % <uint64_t> e.rate] = e.last_ts
+        broker_close(&e.broker, e.last_ts, 0)
+        if e.broker.fill_ids != e.settled:
+            settle(e)
             self._hand_over()
 
     def halt(self):
@@ -1131,8 +1152,9 @@ cdef class Processor:
         Returns
         -------
         dict
-            ticks, fills, trades, wins : int; position_sat, cash_micro, gross_micro, net_micro, fees_micro : int
-            (satoshi and micro-USD; gross and net over closed trades, before and after fees); equity_usd,
+            ticks, fills, trades, wins : int; position_sat, cash_micro, gross_micro, net_micro, fees_micro,
+            borrow_micro : int (satoshi and micro-USD; gross and net over closed trades, before and after fees and
+            borrow); equity_usd,
             max_drawdown, return_sum, return_sum_sq : float (net profit over entry notional, summed over closed
             trades); rejected, refused : dict of str to int; fills_sha256 : str, of the FILL records in order.
         """
@@ -1150,12 +1172,12 @@ cdef class Processor:
         self._check_idle()
         if e.index != index:
             raise RuntimeError("this processor ran in another thread meanwhile")
-        a, rejected, refused = e.broker.account, e.rejected, e.refused
+        a, rejected, refused = e.broker.book[0], e.rejected, e.refused
         equity, drawdown = e.equity, e.worst_drawdown
-        refused[R_SIZE] = e.broker.short_fills
+        refused[R_LEDGER] = e.broker.refused[REFUSED_LEDGER]
         return {
             "ticks": index,
-            "fills": a.fills,
+            "fills": e.broker.fill_ids,
             "trades": a.trades,
             "wins": a.wins,
             "position_sat": a.position,
@@ -1163,6 +1185,7 @@ cdef class Processor:
             "gross_micro": a.gross,
             "net_micro": a.net,
             "fees_micro": a.fees,
+            "borrow_micro": a.borrow,
             "equity_usd": equity * 1e-6,
             "max_drawdown": drawdown,
             "return_sum": a.return_sum,

@@ -42,3 +42,4 @@ cdef extern from "lt_money.h" nogil:
     const int64_t LT_MICRO_MAX
     int64_t lt_notional(double price, int64_t quantity) noexcept
     int64_t lt_fee(int64_t notional, int64_t ppb) noexcept
+    int64_t lt_borrow(int64_t notional, int64_t ppb, int64_t ns) noexcept

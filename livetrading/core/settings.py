@@ -214,24 +214,64 @@ class ExitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSettings:
-    """Costs and delays of the paper broker.
+    """Costs, delays and queues of the paper broker.
 
     Parameters
     ----------
     taker_bps : float
-        Fee in bps of the notional, 0 to 1000, in steps of 1e-5 bps (so that the ledger is exact).
+        Fee of what takes from the quote, in bps of the notional, 0 to 1000, in steps of 1e-5 bps (so that the
+        ledger is exact).
+    maker_bps : float
+        Fee of what rested and was taken, -100 to 1000 in the same steps; negative is a rebate.
+    borrow_bps_8h : float
+        What a short position pays for eight hours, in bps of its notional at the mid, 0 to 1000 in the same
+        steps.
+    impact_bps : float
+        A market order pays this many bps times the square root of the BTC beyond the displayed size on that
+        part of it, 0 to 10000.
+    feed_latency_us : float
+        Time from the tick to whoever decides, in microseconds, 0 to 1e9.
     latency_us : float
-        Time from decision to execution in microseconds, 0 to 1e9.
+        Time from decision to arrival in microseconds, 0 to 1e9; the median where `latency` is "log-normal".
+    latency : {"constant", "log-normal", "recorded"}
+        Where an order's latency comes from; "recorded" needs latencies beside the settings.
+    latency_sigma : float
+        Standard deviation of the logarithm where `latency` is "log-normal", 0 to 5.
+    latency_file : str
+        Recorded latencies, .npy or .csv; empty where there are none.
+    queue : {"conservative", "probabilistic"}
+        Whether only trades advance a resting order, or cancellations ahead of it too.
+    queue_power : int
+        The power of the queue's lengths by which cancellations fall to either part of it, 1 to 8;
+        "probabilistic" only.
     """
 
     taker_bps: float = 5.0
+    maker_bps: float = 2.0
+    borrow_bps_8h: float = 1.0
+    impact_bps: float = 2.0
+    feed_latency_us: float = 0.0
     latency_us: float = 1000.0
+    latency: Literal["constant", "log-normal", "recorded"] = "constant"
+    latency_sigma: float = 0.5
+    latency_file: str = ""
+    queue: Literal["conservative", "probabilistic"] = "conservative"
+    queue_power: int = 3
 
     def __post_init__(self) -> None:
-        _number(self.taker_bps, "broker.taker_bps", "from 0 to 1000", 0, 1000)
-        ppb = self.taker_bps * PPB_PER_BPS
-        _require(abs(ppb - round(ppb)) < 1e-6, "broker.taker_bps", "a multiple of 0.00001", self.taker_bps)
-        _number(self.latency_us, "broker.latency_us", "from 0 to 1000000000", 0, 1e9)
+        for name, low in (("taker_bps", 0), ("maker_bps", -100), ("borrow_bps_8h", 0)):
+            value = getattr(self, name)
+            _number(value, f"broker.{name}", f"from {low} to 1000", low, 1000)
+            ppb = value * PPB_PER_BPS
+            _require(abs(ppb - round(ppb)) < 1e-6, f"broker.{name}", "a multiple of 0.00001", value)
+        _number(self.impact_bps, "broker.impact_bps", "from 0 to 10000", 0, 10_000)
+        for name in ("feed_latency_us", "latency_us"):
+            _number(getattr(self, name), f"broker.{name}", "from 0 to 1000000000", 0, 1e9)
+        _choice(self.latency, "broker.latency", ("constant", "log-normal", "recorded"))
+        _number(self.latency_sigma, "broker.latency_sigma", "from 0 to 5", 0, 5)
+        _require(isinstance(self.latency_file, str), "broker.latency_file", "text", self.latency_file)
+        _choice(self.queue, "broker.queue", ("conservative", "probabilistic"))
+        _integer(self.queue_power, "broker.queue_power", 1, 8)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,8 +37,8 @@ class Report:
         Round trips, and those with a profit after fees.
     win_rate, win_rate_low, win_rate_high : float or None
         Fractions; low and high bound the 95% Wilson interval.
-    gross_pnl, fees, net_pnl, equity : float
-        USD. Gross is before fees, net is gross - fees = equity - capital.
+    gross_pnl, fees, borrow, net_pnl, equity : float
+        USD. Gross is before fees and borrow, net is gross - fees - borrow = equity - capital.
     max_drawdown : float
         Fraction of the highest equity.
     bps_per_trade : float or None
@@ -72,6 +72,7 @@ class Report:
     win_rate_high: float | None
     gross_pnl: float
     fees: float
+    borrow: float
     net_pnl: float
     equity: float
     max_drawdown: float
@@ -161,7 +162,7 @@ def report_of(
     tree["market"] = {**tree["market"], **(market or {})}
     ticks, trades, wins = totals["ticks"], totals["trades"], totals["wins"]
     interval = wilson_interval(wins, trades)
-    gross, fees = totals["gross_micro"], totals["fees_micro"]
+    gross, fees, borrow = totals["gross_micro"], totals["fees_micro"], totals["borrow_micro"]
     mean = totals["return_sum"] / trades if trades else None
     return Report(
         engine="hft",
@@ -179,7 +180,8 @@ def report_of(
         win_rate_high=interval[1] if interval else None,
         gross_pnl=gross / MICRO,
         fees=fees / MICRO,
-        net_pnl=(gross - fees) / MICRO,
+        borrow=borrow / MICRO,
+        net_pnl=(gross - fees - borrow) / MICRO,
         # Cash is exact; the float beside it marks what could not be closed.
         equity=totals["cash_micro"] / MICRO if totals["position_sat"] == 0 else totals["equity_usd"],
         max_drawdown=totals["max_drawdown"],

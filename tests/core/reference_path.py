@@ -17,6 +17,7 @@ from livetrading.core.dtypes import FILL, RESULT, Reason
 from livetrading.core.settings import VOTERS, Settings
 
 DAY_NS = 86_400 * 10**9
+PERIOD_NS = 8 * 3600 * 10**9
 SAMPLE = 16
 
 
@@ -40,6 +41,12 @@ def notional_micro(price: float, satoshi: int) -> int:
 
 def fee_micro(notional: int, bps: float) -> int:
     return half_even(Fraction(notional) * round(bps * 100_000) / 10**9)
+
+
+def borrow_micro(mid: float, satoshi: int, bps_8h: float, ns: int) -> int:
+    """What a short of this many satoshi pays for this time."""
+    rate = Fraction(round(bps_8h * 100_000), 10**9)
+    return half_even(notional_micro(mid, satoshi) * rate * Fraction(ns, PERIOD_NS))
 
 
 class Ewma:
@@ -400,23 +407,39 @@ class Jury:
 
 
 class Ledger:
-    """Cash in micro-dollars and position in satoshi, from fills alone."""
+    """Cash in micro-dollars and position in satoshi, from fills and what a short pays."""
 
-    def __init__(self, capital_usd: float, fee_bps: float) -> None:
+    def __init__(self, capital_usd: float, fee_bps: float, borrow_bps_8h: float) -> None:
         self.cash = round(capital_usd * 10**6)
-        self.fee_bps = fee_bps
-        self.position = self.fees = self.gross = self.net = self.trades = self.wins = 0
+        self.fee_bps, self.borrow_bps = fee_bps, borrow_bps_8h
+        self.position = self.fees = self.borrow = self.gross = self.net = self.trades = self.wins = 0
         self.fills: list[tuple[Any, ...]] = []
         self.entry_price = nan
+        self.paid_ts = 0
         self.returns: list[float] = []
 
-    def fill(self, ts: int, order: int, price: float, quantity: int, side: int, reason: Reason) -> None:
+    def pay_borrow(self, ts: int, mid: float) -> None:
+        if self.position < 0:
+            due = borrow_micro(mid, -self.position, self.borrow_bps, ts - self.paid_ts)
+            self.cash -= due
+            self.borrow += due
+        self.paid_ts = ts
+
+    def fill(
+        self, ts: int, order: int, price: float, quantity: int, side: int, reason: Reason, mid: float
+    ) -> None:
         notional = notional_micro(price, quantity)
         fee = fee_micro(notional, self.fee_bps)
-        if self.position == 0:
-            self.open_cash, self.open_fees, self.staked, self.entry_price = self.cash, self.fees, 0, price
+        held = abs(self.position)
+        if held == 0:
+            self.open_cash, self.open_paid, self.staked = self.cash, self.fees + self.borrow, 0
+            self.entry_price = 0.0
         if self.position * side >= 0:
             self.staked += notional
+            self.entry_price = (
+                (self.entry_price * held + price * quantity) / (held + quantity) if held else price
+            )
+        self.pay_borrow(ts, mid)
         self.cash -= side * notional + fee
         self.position += side * quantity
         self.fees += fee
@@ -426,7 +449,7 @@ class Ledger:
             self.trades += 1
             self.wins += profit > 0
             self.net += profit
-            self.gross += profit + self.fees - self.open_fees
+            self.gross += profit + self.fees + self.borrow - self.open_paid
             self.returns.append(profit / self.staked if self.staked else 0.0)
 
 
@@ -468,9 +491,10 @@ class ReferencePath:
         self.event = self.index = self.last_ts = self.quote_ts = 0
         self.jury = Jury(len(on))
         self.cast: tuple[np.ndarray, float] | None = None
-        self.ledger = Ledger(capital_usd, settings.broker.taker_bps)
+        self.ledger = Ledger(capital_usd, settings.broker.taker_bps, settings.broker.borrow_bps_8h)
         self.equity = self.peak = self.day_equity = self.ledger.cash / 1e6
         self.max_drawdown, self.braked, self.halted, self.day = 0.0, False, False, -1
+        self.period = -1
         self.quote: Any = None
         self.pending: tuple[int, int, int, int, Reason] | None = None
         self.order_ts: list[int] = []
@@ -577,22 +601,23 @@ class ReferencePath:
             self.execute()
 
     def execute(self) -> None:
-        """Fills at the touch that stands, up to the size shown."""
+        """Fills at the touch that stands up to the size shown, and the rest at its impact."""
         assert self.pending is not None
         ts, order, side, wanted, reason = self.pending
         self.pending = None
-        size = self.quote["ask_size"] if side > 0 else self.quote["bid_size"]
-        quantity = wanted
-        if reason is not Reason.CLOSE and not isnan(size):
+        flat, mid = self.ledger.position == 0, self.quote["bid"] / 2 + self.quote["ask"] / 2
+        touch, size = self.quote["ask"], self.quote["ask_size"]
+        if side < 0:
+            touch, size = self.quote["bid"], self.quote["bid_size"]
+        at_touch, impact = wanted, self.settings.broker.impact_bps * 1e-4
+        if reason is not Reason.CLOSE and not isnan(size) and impact > 0:
             # recorded sizes are decimals: 0.29 BTC are 29,000,000 sat, although 0.29 * 1e8 is a little less
-            quantity = min(wanted, floor(size * 1e8 + 1e-6))
-        self.refused["size"] += quantity < wanted
-        if quantity == 0:
-            return
-        flat = self.ledger.position == 0
-        self.ledger.fill(
-            ts, order, self.quote["ask"] if side > 0 else self.quote["bid"], quantity, side, reason
-        )
+            at_touch = min(wanted, floor(size * 1e8 + 1e-6))
+        factor = 1 + impact * sqrt((wanted - at_touch) * 1e-8)
+        beyond = touch * factor if side > 0 else touch / factor
+        for price, quantity in ((touch, at_touch), (beyond, wanted - at_touch)):
+            if quantity > 0:
+                self.ledger.fill(ts, order, price, quantity, side, reason, mid)
         if flat:
             self.entry_index, self.best, self.trailing = self.index, self.ledger.entry_price, False
         elif self.ledger.position == 0:
@@ -713,6 +738,10 @@ class ReferencePath:
             self.day, self.day_equity = t["ts"] // DAY_NS, self.equity
         if self.pending is not None and self.pending[0] < t["ts"]:
             self.execute()
+        if t["ts"] // PERIOD_NS != self.period:
+            self.period = t["ts"] // PERIOD_NS
+            if self.quote is not None:
+                self.ledger.pay_borrow(t["ts"], self.quote["bid"] / 2 + self.quote["ask"] / 2)
         self.quote = t
         if t["flags"] & 5:
             self.quote_ts = t["ts"]

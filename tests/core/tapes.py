@@ -168,10 +168,10 @@ def assert_twins(settings: Settings, ticks: np.ndarray, true_price: np.ndarray |
 def assert_totals(totals: Totals, plain: ReferencePath) -> None:
     ledger = plain.ledger
     whole = ("ticks", "fills", "trades", "wins", "position_sat", "cash_micro", "gross_micro", "net_micro",
-             "fees_micro")  # fmt: skip
+             "fees_micro", "borrow_micro")  # fmt: skip
     assert [totals[name] for name in whole] == [
         plain.index, len(ledger.fills), ledger.trades, ledger.wins, ledger.position, ledger.cash,
-        ledger.gross, ledger.net, ledger.fees,
+        ledger.gross, ledger.net, ledger.fees, ledger.borrow,
     ]  # fmt: skip
     assert +Counter(totals["rejected"]) == +plain.rejected
     assert +Counter(totals["refused"]) == +plain.refused

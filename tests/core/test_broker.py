@@ -1,6 +1,5 @@
-"""Money is conserved: cash, position, fees and profit follow from the fills alone, to the last unit."""
+"""Money is conserved: cash, position and profit follow from fills and borrow, to the last unit."""
 
-from contextlib import suppress
 from fractions import Fraction
 from random import Random
 
@@ -13,6 +12,7 @@ from test_processor import BUSY, PLAIN, part
 
 from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import FILL, Reason
+from livetrading.core.errors import OrderError
 from livetrading.core.settings import BrokerSettings, Settings
 
 BTC = 10**8
@@ -48,7 +48,15 @@ class Book:
 
 
 NAN = float("nan")
-PRICES = [0.01, 0.25, 61661.83, 97_000.0, 97_000.005, 2.0**-20, 4e-320, 9e14]
+
+
+def free(**costs: object) -> BrokerSettings:
+    """Without fee, borrow, impact and latency but for those named."""
+    nothing = {"taker_bps": 0, "maker_bps": 0, "borrow_bps_8h": 0, "impact_bps": 0, "latency_us": 0}
+    return BrokerSettings(**{**nothing, **costs})  # type: ignore[arg-type]
+
+
+PRICES = [0.01, 0.25, 61661.83, 97_000.0, 97_000.005, 2.0**-20, 1e-12, 9e14]
 FEES = [0.0, 1e-5, 0.1, 1.0, 5.0, 7.77777, 1000.0]
 LATENCIES = [0.0, 0.001, 2.0]
 prices = st.floats(1e-3, 1e8) | st.sampled_from(PRICES)
@@ -59,15 +67,14 @@ orders = st.tuples(st.integers(0, 3), prices, st.floats(0, 0.01), sizes, sizes, 
 
 def check_conservation(capital: int, bps: float, latency_us: float, stream: list[tuple]) -> int:
     """Assert that the broker's money is that of its fills; how many they were."""
-    broker = PaperBroker(capital / 1e6, BrokerSettings(taker_bps=bps, latency_us=latency_us))
+    broker = PaperBroker(capital / 1e6, free(taker_bps=bps, latency_us=latency_us, impact_bps=3.0))
     book, taken, ts = Book(capital, bps), [], 0
     for gap, bid, spread, bid_size, ask_size, side, share, quantity in stream:
         ts += gap * 1000
         broker.quote(ts, bid, bid * (1 + spread), bid_size, ask_size)
-        if broker.position * side < 0:
-            quantity = max(1, int(share * abs(broker.position)))
-        with suppress(ValueError):  # another order is on its way
-            broker.market_order(side, quantity)
+        if broker.position * side < 0 and share < 0.8:
+            quantity = max(1, int(share / 0.8 * abs(broker.position)))
+        broker.submit("market", side, quantity)
         taken.append(broker.take_fills())
     broker.quote(ts + 10_000, 1.0, 1.0)
     taken.append(broker.take_fills())
@@ -130,23 +137,22 @@ def test_conservation_of_whole_runs(seed: int, rules: Settings) -> None:
         book.take(out.fills)
         totals = out.totals
         assert len(out.fills) == totals["fills"] > 10
-        assert totals["cash_micro"] == book.cash
+        assert totals["cash_micro"] == book.cash - totals["borrow_micro"]
         assert (totals["position_sat"], book.position) == (0, 0)
-        assert (totals["fees_micro"], totals["gross_micro"], totals["net_micro"]) == (
-            book.fees,
-            book.gross,
-            book.net,
-        )
-        assert (totals["trades"], totals["wins"]) == (book.trades, book.wins)
-        assert totals["cash_micro"] - 1_234_567_891 == totals["gross_micro"] - totals["fees_micro"]
-        assert totals["net_micro"] == totals["gross_micro"] - totals["fees_micro"]
-        assert totals["equity_usd"] == pytest.approx(book.cash / 1e6, rel=1e-15)
+        borrow = totals["borrow_micro"]
+        assert (totals["fees_micro"], totals["gross_micro"]) == (book.fees, book.gross)
+        assert totals["net_micro"] == book.net - borrow
+        assert totals["trades"] == book.trades
+        assert borrow > 0 or totals["wins"] == book.wins
+        assert totals["cash_micro"] - 1_234_567_891 == totals["net_micro"]
+        assert totals["net_micro"] == totals["gross_micro"] - totals["fees_micro"] - borrow
+        assert totals["equity_usd"] == pytest.approx(totals["cash_micro"] / 1e6, rel=1e-15)
 
 
 def test_rows_follow_the_fills() -> None:
     """At every row cash and position are those of the fills up to its time."""
     ticks, truth = chaos(6, 5000, spread_bps=0.3)
-    out = replayed(part(BUSY, "broker", taker_bps=0.01), ticks, truth)
+    out = replayed(part(BUSY, "broker", taker_bps=0.01, borrow_bps_8h=0), ticks, truth)
     book, done = Book(10**10, 0.01), 0
     for ts, position, cash in out.rows[["ts", "position", "cash"]].tolist():
         reached = int(np.searchsorted(out.fills["ts"], ts, side="right"))
@@ -161,38 +167,59 @@ def filled(broker: PaperBroker) -> list[tuple]:
 
 
 def test_fills_at_the_touch() -> None:
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=0.0, latency_us=0.0))
+    broker = PaperBroker(1000.0, free())
     broker.quote(5, 99.0, 101.0)
-    broker.market_order(1, BTC)
-    broker.market_order(-1, BTC)
+    broker.submit("market", 1, BTC)
+    broker.submit("market", -1, BTC)
     assert filled(broker) == [(5, 101.0, BTC, 1), (5, 99.0, BTC, -1)]
     assert (broker.cash, broker.gross, broker.trades, broker.wins) == (998 * 10**6, -2 * 10**6, 1, 0)
 
 
 def test_latency_fills_at_the_quote_of_arrival() -> None:
     """Sent at 0 with 2 us: a quote at 2 us stands when the order arrives, one a nanosecond later does not."""
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=0.0, latency_us=2.0))
+    broker = PaperBroker(1000.0, free(latency_us=2))
     broker.quote(0, 99.0, 100.0)
-    broker.market_order(1, BTC)
+    broker.submit("market", 1, BTC)
     broker.quote(1999, 100.0, 101.0)
     broker.quote(2000, 101.0, 102.0)
     broker.quote(2000, 101.5, 102.5)
     assert filled(broker) == []
-    with pytest.raises(ValueError, match="on its way"):
-        broker.market_order(1, BTC)
     broker.quote(2001, 103.0, 104.0)
     assert filled(broker) == [(2000, 102.5, BTC, 1)]
 
 
 @pytest.mark.parametrize(
-    ("shown", "got"), [(0.25, [25_000_000]), (0.0, []), (float("nan"), [BTC]), (7.0, [BTC])]
+    ("shown", "got"),
+    [
+        (0.75, [(100.0, 75_000_000), (105.0, 25_000_000)]),
+        (0.0, [(100.0 * 1.1, BTC)]),
+        (NAN, [(100.0, BTC)]),
+        (7.0, [(100.0, BTC)]),
+    ],
 )
-def test_displayed_size(shown: float, got: list[int]) -> None:
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=0.0, latency_us=0.0))
-    broker.quote(0, 99.0, 100.0, 9.0, shown)
-    broker.market_order(1, BTC)
-    assert broker.take_fills()["quantity"].tolist() == got
-    assert broker.short_fills == (got != [BTC])
+def test_impact(shown: float, got: list[tuple]) -> None:
+    """Ten per cent times the root of the BTC beyond the displayed size; the selling side is its mirror."""
+    broker = PaperBroker(1000.0, free(impact_bps=1000.0))
+    broker.quote(0, 100.0, 100.0, shown, shown)
+    broker.submit("market", 1, BTC)
+    broker.submit("market", -1, BTC)
+    fills = broker.take_fills()
+    assert fills["order_id"].tolist() == [0] * len(got) + [1] * len(got)
+    assert fills[["price", "quantity"]][: len(got)].tolist() == got
+    sold = [(100.0 * 100.0 / price, quantity) for price, quantity in got]
+    assert fills[["price", "quantity"]][len(got) :].tolist() == [
+        (pytest.approx(price, rel=1e-15), quantity) for price, quantity in sold
+    ]
+
+
+def test_displayed_size_is_taken_once_a_tick() -> None:
+    broker = PaperBroker(1000.0, free(impact_bps=1000.0), books=2)
+    for ts in (0, 1):
+        broker.quote(ts, 100.0, 100.0, 1.0, 1.5)
+        broker.submit("market", 1, BTC, book=0)
+        broker.submit("market", 1, BTC, book=1)
+        got = broker.take_fills()[["price", "quantity", "book"]].tolist()
+        assert got == [(100.0, BTC, 0), (100.0, BTC // 2, 1), (100 * (1 + 0.1 * 0.5**0.5), BTC // 2, 1)]
 
 
 @pytest.mark.parametrize(
@@ -208,18 +235,18 @@ def test_displayed_size(shown: float, got: list[int]) -> None:
     ],
 )
 def test_half_to_even(price: float, satoshi: int, micro: int) -> None:
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=0.0, latency_us=0.0))
+    broker = PaperBroker(1000.0, free())
     broker.quote(0, price, price)
-    broker.market_order(1, satoshi)
+    broker.submit("market", 1, satoshi)
     assert broker.cash == 10**9 - micro
 
 
 def test_fill_bytes() -> None:
     """56 packed bytes, what is unused zero."""
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=10.0, latency_us=0.0))
+    broker = PaperBroker(1000.0, free(taker_bps=10))
     broker.quote(7, 2.0, 3.0)
-    broker.market_order(1, BTC)
-    broker.market_order(-1, BTC // 2)
+    broker.submit("market", 1, BTC)
+    broker.submit("market", -1, BTC // 2)
     expected = np.zeros(2, FILL)
     expected[0] = (0, 7, 0, 3.0, BTC, 3000, 1, Reason.ENTRY, 0)
     expected[1] = (1, 7, 1, 2.0, BTC // 2, 1000, -1, Reason.ENTRY, 0)
@@ -227,32 +254,39 @@ def test_fill_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "quantity", "rule"),
+    ("order", "rule"),
     [
-        (0, 1, "side must be"),
-        (2, 1, "side must be"),
-        (1, 0, "quantity must be"),
-        (1, 21 * 10**14 + 1, "quantity must be"),
-        (-1, BTC + 1, "at most close"),
+        (("market", 0, 1), "side must be 1 or -1, was 0"),
+        (("market", 2, 1), "side must be"),
+        (("market", 1, 0), "quantity must be"),
+        (("market", 1, 1.5), "quantity must be"),
+        (("market", 1, 21 * 10**14 + 1), "quantity must be"),
+        (("market", 1, 1, 2.0), "price must be given but for a market order, was 2.0"),
+        (("limit", 1, 1), "price must be given"),
+        (("limit", 1, 1, NAN), "price must be from"),
+        (("stop", 1, 1, -1.0), "price must be from"),
+        (("iceberg", 1, 1, 1.0), "kind must be one of market, limit, post-only, ioc, stop, was 'iceberg'"),
     ],
 )
-def test_refuses(side: int, quantity: int, rule: str) -> None:
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=0.0, latency_us=0.0))
-    with pytest.raises(ValueError, match="standing quote"):
-        broker.market_order(1, BTC)
+def test_refuses(order: tuple, rule: str) -> None:
+    broker = PaperBroker(1000.0, free())
+    with pytest.raises(OrderError, match="standing quote"):
+        broker.submit("market", 1, BTC)
     broker.quote(0, 1.0, 2.0)
-    broker.market_order(1, BTC)
-    with pytest.raises(ValueError, match=rule):
-        broker.market_order(side, quantity)
-    assert (broker.cash, broker.position) == (998 * 10**6, BTC)
+    broker.submit("market", 1, BTC)
+    with pytest.raises(OrderError, match=rule):
+        broker.submit(*order)
+    with pytest.raises(OrderError, match="book must be from 0 to 0, was 1"):
+        broker.submit("market", 1, 1, book=1)
+    assert (broker.cash, broker.position, len(broker.take_fills())) == (998 * 10**6, BTC, 1)
 
 
 def test_a_fill_the_ledger_cannot_hold_changes_nothing() -> None:
-    broker = PaperBroker(1000.0, BrokerSettings(taker_bps=0.0, latency_us=0.0))
+    broker = PaperBroker(1000.0, free())
     broker.quote(0, 9e14, 9e14)
-    broker.market_order(1, 21 * 10**14)
+    broker.submit("market", 1, 21 * 10**14)
     assert (broker.cash, broker.position, broker.fees, len(broker.take_fills())) == (10**9, 0, 0, 0)
-    assert broker.short_fills == 1
+    assert broker.refused == {"ledger": 1, "post_only": 0, "lapsed": 0}
 
 
 @pytest.mark.parametrize(

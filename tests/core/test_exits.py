@@ -217,22 +217,27 @@ def test_no_second_order_while_one_is_on_its_way() -> None:
     assert np.diff(out.fills["ts"]).min() >= 1e9
 
 
-def test_partial_exits() -> None:
-    """What the size shown does not fill lapses, and the exit is tried again while its cause lasts."""
-    ticks = tape(flat(*[10_000] * 6))
-    ticks["bid_size"] = [9, 9, 0.25, 0.5, 0, 9]
-    out = obeyed(rules(hold_ticks=2), ticks, [1, 0, 0, 0, 0, 0])
-    assert out.fills["quantity"].tolist() == [10**8, 25 * 10**6, 50 * 10**6, 25 * 10**6]
-    assert [at for _, at, _ in fills_of(out)] == [0, 2, 3, 5]
-    assert out.totals["trades"] == 1
-    assert out.totals["refused"]["size"] == 3
-
-
-def test_a_partial_entry_is_the_position() -> None:
+def test_an_exit_beyond_the_displayed_size() -> None:
+    """One round trip of three rows: what the size does not show fills at its impact."""
     ticks = tape(flat(*[10_000] * 4))
-    ticks["ask_size"] = 0.25
-    out = obeyed(rules(hold_ticks=2), ticks, [1, 1, 0, 0])
-    assert out.fills["quantity"].tolist() == [25 * 10**6] * 2
+    ticks["bid_size"] = [9, 9, 0.75, 9]
+    out = obeyed(part(rules(hold_ticks=2), "broker", impact_bps=100), ticks, [1, 0, 0, 0])
+    assert out.fills["quantity"].tolist() == [10**8, 75 * 10**6, 25 * 10**6]
+    assert out.fills["price"].tolist() == [10_001, 9999, 9999 / 1.005]
+    assert [at for _, at, _ in fills_of(out)] == [0, 2, 2]
+    assert (out.totals["trades"], out.totals["position_sat"]) == (1, 0)
+
+
+def test_exits_stand_about_the_mean_entry_price() -> None:
+    """A quarter of the entry at 10,001, the rest above it: the stop is 100 bps under their mean."""
+    factor = 1 + 0.01 * 0.75**0.5
+    stop = 0.99 * (0.25 * 10_001 + 0.75 * 10_001 * factor)
+    settings = part(rules(stop_bps=100), "broker", impact_bps=100)
+    for last, exits in ((stop + 1.01, False), (stop + 0.99, True)):  # the bid is a dollar under the mid
+        ticks = tape(flat(10_000, last))
+        ticks["ask_size"] = 0.25
+        out = obeyed(settings, ticks, [1, 0])
+        assert out.fills["quantity"].tolist() == [25 * 10**6, 75 * 10**6] + [10**8] * exits
 
 
 def test_close_takes_the_last_quote_whole() -> None:

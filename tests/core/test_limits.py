@@ -116,12 +116,12 @@ def test_capital() -> None:
         assert refused(obeyed(settings_, tape(flat(10_000)), [1], capital).totals) == held
 
 
-def test_size_counts_what_was_not_shown() -> None:
-    ticks = tape(flat(10_000, 10_000))
-    ticks["ask_size"] = [0.0, 0.5]
-    out = obeyed(OBEDIENT, ticks, [1, 1])
-    assert refused(out.totals) == {"size": 2}
-    assert out.fills["quantity"].tolist() == [5 * 10**7]
+def test_what_is_not_shown_fills_at_its_impact() -> None:
+    ticks = tape(flat(10_000))
+    ticks["ask_size"] = 0.75
+    out = obeyed(part(OBEDIENT, "broker", impact_bps=100.0), ticks, [1])
+    assert refused(out.totals) == {}
+    assert out.fills[["price", "quantity"]].tolist() == [(10_001.0, 75 * 10**6), (10_051.005, 25 * 10**6)]
 
 
 def test_daily_loss_is_of_the_day() -> None:

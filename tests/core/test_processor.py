@@ -40,7 +40,7 @@ PLAIN = Settings(
     vote=VoteSettings(kind="majority", k_min=1),
     sizing=SizingSettings(kind="fixed", quantity_btc=0.01, max_drawdown=1.0),
     exits=ExitSettings(on_signal="flat"),
-    broker=BrokerSettings(taker_bps=1.0, latency_us=0.0),
+    broker=BrokerSettings(taker_bps=1.0, borrow_bps_8h=0.0, latency_us=0.0),
     limits=LimitSettings(orders_per_s=1000, daily_loss=1.0),
 )
 """One voter, fixed levels and size: the rule W1."""
@@ -115,8 +115,7 @@ def test_small_displayed_sizes(latency_us: float) -> None:
     ticks["bid_size"][::7] = 0.0
     ticks["ask_size"][::11] = np.nan
     out = assert_twins(part(BUSY, "broker", latency_us=latency_us), ticks, true_price, capital=1e5)
-    assert out.totals["refused"]["size"] > 20
-    assert out.totals["fills"] > 2 * out.totals["trades"]
+    assert out.totals["fills"] > 3 * out.totals["trades"]
 
 
 def test_days() -> None:

@@ -29,6 +29,7 @@ KEYS = [
     "win_rate_high",
     "gross_pnl",
     "fees",
+    "borrow",
     "net_pnl",
     "equity",
     "max_drawdown",
@@ -53,6 +54,7 @@ def totals(**changed: Any) -> dict[str, Any]:
         "cash_micro": 100_000_000,
         "gross_micro": 0,
         "fees_micro": 0,
+        "borrow_micro": 0,
         "equity_usd": 100.0,
         "max_drawdown": 0.0,
         "return_sum": 0.0,
@@ -102,10 +104,11 @@ def test_what_is_undefined_without_trades_or_time_is_none() -> None:
     assert report.sharpe_per_trade is None
 
 
-@given(st.integers(-(10**15), 10**15), st.integers(0, 10**15))
-def test_money_comes_from_whole_micro_dollars(gross: int, fees: int) -> None:
-    report = report_of(CONFIG, totals(gross_micro=gross, fees_micro=fees), 1.0)
-    for usd, micro in ((report.gross_pnl, gross), (report.fees, fees), (report.net_pnl, gross - fees)):
+@given(st.integers(-(10**15), 10**15), st.integers(0, 10**15), st.integers(0, 10**15))
+def test_money_comes_from_whole_micro_dollars(gross: int, fees: int, borrow: int) -> None:
+    report = report_of(CONFIG, totals(gross_micro=gross, fees_micro=fees, borrow_micro=borrow), 1.0)
+    shown = (report.gross_pnl, report.fees, report.borrow, report.net_pnl)
+    for usd, micro in zip(shown, (gross, fees, borrow, gross - fees - borrow), strict=True):
         assert usd == float(f"{'-' if micro < 0 else ''}{abs(micro) // 10**6}.{abs(micro) % 10**6:06}")
 
 
