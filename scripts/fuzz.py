@@ -8,6 +8,7 @@ import argparse
 import faulthandler
 import importlib
 import multiprocessing
+import os
 import sys
 import time
 import warnings
@@ -48,7 +49,16 @@ def work(what: str, size: int, seed: int, at: "Synchronized[int]") -> None:
         print(f"  share of {name}: {counts[name] / fed:.1%}")
 
 
+def assert_build() -> None:
+    """Where a build is expected, as `scripts/sanitize` does, assert that it is the one imported."""
+    expected = os.environ.get("LT_EXPECT_BUILD")
+    found = importlib.import_module("livetrading.core.processor").__file__
+    if expected is not None and not str(found).startswith(expected):
+        raise SystemExit(f"the core must be that of {expected}, was {found}")
+
+
 def prepare() -> None:
+    assert_build()
     faulthandler.enable()
     warnings.simplefilter("error")
     sys.path[:0] = [str(ROOT / "tests" / "fuzz"), str(ROOT / "tests" / "core")]
