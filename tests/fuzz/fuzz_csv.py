@@ -1,4 +1,4 @@
-"""Recordings as no exchange writes them: odd cells, quotes, encodings; damaged .gz and .npy files."""
+"""Recordings as no exchange writes them: odd cells, quotes, encodings; damaged files of every format."""
 
 import gzip
 import io
@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as arrow
+import pytest
 from fuzz_ticks import ODD, TIMES, faults
+from pyarrow import parquet
 from tapes import DATA, awkward
 
 from livetrading.core.dtypes import TICK, Rejection
 from livetrading.core.processor import Processor
 from livetrading.core.settings import ExitSettings, Settings
-from livetrading.data.columns import PLACES
+from livetrading.data.columns import PLACES, SUFFIXES
 from livetrading.data.errors import DataError
-from livetrading.data.ticks import read_ticks
+from livetrading.data.ticks import open_ticks, read_ticks, write_ticks
 
 Rng = np.random.Generator
 QUOTES, TRADES = ((DATA / f"btcusdt_spot_20240808_{kind}.csv").read_bytes() for kind in ("quotes", "trades"))
@@ -131,17 +134,49 @@ def npy_bytes(rng: Rng) -> bytes:
     )
 
 
+def zstandard(data: bytes, rng: Rng) -> bytes:
+    packed = arrow.compress(data, codec="zstd", asbytes=True)
+    return pick(rng, [lambda d, r: d, lambda d, r: d, flip_bytes, cut_off, lambda d, r: d + d])(packed, rng)
+
+
+def parquet_bytes(rng: Rng) -> bytes:
+    """Return a recording in Parquet, its columns now and then of an odd type or with nulls, or damaged."""
+    ticks = awkward(int(rng.integers(1 << 32)), 60)[: rng.integers(0, 60)]
+    columns = {}
+    for name in TICK.names or ():
+        column = arrow.array(ticks[name])
+        if rng.random() < 0.05:
+            column = column.cast(pick(rng, [arrow.string(), arrow.float64(), arrow.int64()]), safe=False)
+        if rng.random() < 0.05:
+            column = arrow.array([None if rng.random() < 0.1 else x for x in column.to_pylist()], column.type)
+        if rng.random() < 0.95:
+            columns[name] = column
+    file = io.BytesIO()
+    options = {"compression": pick(rng, ["none", "snappy", "zstd", "gzip"]), "row_group_size": 20,
+               "write_page_checksum": bool(rng.random() < 0.5)}  # fmt: skip
+    parquet.write_table(arrow.table(columns), file, **options)
+    data = file.getvalue()
+    return pick(rng, [lambda d, r: d, flip_bytes, cut_off, lambda d, r: flip_bytes(d[:600], r) + d[600:],
+                      lambda d, r: d[:-600] + flip_bytes(d[-600:], r)])(data, rng)  # fmt: skip
+
+
+WHOLE_FILES: Final = {".npy": npy_bytes, ".parquet": parquet_bytes}
+
+
 def files(rng: Rng, folder: Path) -> list[Path]:
     """Write one recording, or a pair."""
-    if rng.random() < 0.1:
-        (folder / "a.npy").write_bytes(npy_bytes(rng))
-        return [folder / "a.npy"]
+    if rng.random() < 0.2:
+        suffix = pick(rng, list(WHOLE_FILES))
+        path = folder / f"a{suffix}"
+        path.write_bytes(WHOLE_FILES[suffix](rng))
+        return [path]
     names = ["a.csv"] if rng.random() < 0.7 else ["a.csv", "b.csv"]
     paths = []
     for name in names:
-        data, packed = table(rng), rng.random() < 0.2
-        path = folder / (name + ".gz" if packed else name)
-        path.write_bytes(zipped(data, rng) if packed else data)
+        data, suffix = table(rng), pick(rng, ["", "", "", "", "", "", ".gz", ".zst"])
+        pack = {"": lambda data, rng: data, ".gz": zipped, ".zst": zstandard}[suffix]
+        path = folder / (name + suffix)
+        path.write_bytes(pack(data, rng))
         paths.append(path)
     return paths
 
@@ -161,16 +196,48 @@ def assert_explains(error: DataError, paths: list[Path]) -> None:
     assert any(str(path) in said for path in paths) or said.startswith("columns must"), said[:500]
 
 
+def in_pieces(paths: list[Path], columns: dict[str, str], rng: Rng) -> np.ndarray:
+    """Read as a run does, a few rows at a time."""
+    pieces = []
+    with open_ticks(paths, columns) as recording:
+        if rng.random() < 0.3:
+            recording.head(int(rng.integers(1, 40)))
+        while len(rows := recording.read(int(rng.integers(1, 40)))):
+            assert 0.0 <= recording.done <= 1.0
+            pieces.append(rows)
+    return np.concatenate(pieces)
+
+
+def assert_same(ticks: np.ndarray, others: np.ndarray) -> None:
+    for name in TICK.names or ():
+        np.testing.assert_array_equal(ticks[name], others[name], err_msg=name)
+
+
+def assert_written_and_read(ticks: np.ndarray, rng: Rng, folder: Path) -> None:
+    """Assert that what is written comes back the same, in every format that holds it."""
+    plain = (
+        (np.abs(ticks["side"]) <= 1).all() and (ticks["flags"] <= 7).all() and (ticks["ts"] > -(2**63)).all()
+    )
+    path = folder / f"again{pick(rng, SUFFIXES if plain else ['.npy'])}"
+    write_ticks(path, [ticks[:7], ticks[7:]])
+    assert_same(read_ticks([path]), ticks)
+
+
 def case(rng: Rng, folder: Path) -> Counter[str]:
     """Read one recording: ticks, every one of which the processor counts, or an error that names the file."""
-    paths = files(rng, folder)
+    paths, columns = files(rng, folder), mapping(rng)
     try:
-        ticks = read_ticks(paths, mapping(rng))
+        ticks = read_ticks(paths, columns)
     except DataError as error:
         assert_explains(error, paths)
+        with pytest.raises(DataError):
+            in_pieces(paths, columns, rng)
         return Counter({"files fed": 1})
     assert ticks.dtype == TICK
     assert len(ticks) > 0
+    assert_same(in_pieces(paths, columns, rng), ticks)
+    if rng.random() < 0.2:
+        assert_written_and_read(np.array(ticks), rng, folder)
     processor = Processor(Settings(exits=ExitSettings(take_profit_bps=3, stop_bps=4)), 1e4)
     rows = np.array(ticks)
     processor.replay(rows)

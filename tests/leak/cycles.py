@@ -17,7 +17,7 @@ import numpy as np
 
 from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import KNOT, RESULT, TICK
-from livetrading.core.market import ChaosMarket, GbmMarket
+from livetrading.core.market import BootstrapMarket, ChaosMarket, GarchMarket, GbmMarket, HawkesMarket
 from livetrading.core.processor import Processor
 from livetrading.core.ring import MirroredRing
 from livetrading.core.settings import ExitSettings, Settings, SignalSettings
@@ -149,6 +149,9 @@ USES: Final[dict[str, Callable[[], object]]] = {
     "PaperBroker": broker,
     "ChaosMarket": chaos,
     "GbmMarket": lambda: gbm().fill(TICKS.copy()),
+    "GarchMarket": lambda: GarchMarket(1, START_NS, 10**8, 5e4, 1e-4).fill(TICKS.copy()),
+    "BootstrapMarket": lambda: BootstrapMarket(1, START_NS, 10**8, 5e4, SIZES * 1e-4).fill(TICKS.copy()),
+    "HawkesMarket": lambda: HawkesMarket(1, START_NS, 10**8, 5e4).fill(TICKS.copy()),
     "Processor": processor,
     "Processor, running": running,
     "refused": refused,
@@ -158,7 +161,18 @@ USES: Final[dict[str, Callable[[], object]]] = {
 class _Mallinfo2(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
     ]
 
 
