@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from livetrading.config import Config
     from livetrading.engine.hft import Progress
     from livetrading.engine.report import Report
+    from livetrading.research.market_facts import MarketFacts
 
 __all__ = ["app", "main"]
 
@@ -82,6 +83,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+market_app = typer.Typer(help="What is behind a market.", rich_markup_mode=None)
+app.add_typer(market_app, name="market")
 
 
 class _CapitalCommand(TyperCommand):
@@ -164,6 +169,84 @@ def hft(
     return INTERRUPTED + interrupt.signum if report.interrupted else DONE
 
 
+@market_app.command()
+def facts(
+    ctx: typer.Context,
+    market: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="chaos, gbm, or a file of bars, returns or ticks.")
+    ],
+    every: Annotated[
+        str | None,
+        _text("A price every S seconds or, as in 256t, ticks (default 3600; a recording: 1; bars: 1t).", "S"),
+    ] = None,
+    ticks: Annotated[
+        str | None, _text("Ticks to simulate (default: 1440 prices), or rows to use (default: all).", "N")
+    ] = None,
+    seed: Annotated[str | None, _text("Of a simulated market (default 1).", "N")] = None,
+    plot: Annotated[Path | None, _text("Draw them to a .png or .svg file.", "FILE")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+) -> int:
+    """Measure the stylised facts of a market, beside those of recorded Bitcoin."""
+    from livetrading.config import load_config
+
+    names = {"market.name": "argument NAME|FILE", "run.ticks": "--ticks", "market.seed": "--seed"}
+    given = {
+        path: value for path, value in zip(names, (market, ticks, seed), strict=True) if value is not None
+    }
+    tree = load_config({"run.capital": 1, **given}, environ=os.environ, names=names)
+    if seed is not None and not tree.market.simulated:
+        raise typer.BadParameter(f"--seed must be given for a simulated market only, was given for {market}")
+    from livetrading.research.facts_plot import check_plot, plot_facts
+    from livetrading.research.market_facts import market_facts, parse_interval
+
+    step = None if every is None else parse_interval(every)
+    if plot is not None:
+        _check_out(plot, tree.market.paths, "--plot")
+        check_plot(plot)
+    interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
+    count = None if ticks is None else tree.run.ticks
+    found = interrupt.call(lambda: market_facts(tree, step, count))
+    if found is None:
+        return INTERRUPTED + interrupt.signum
+    if plot is not None:
+        plot_facts(found, plot)
+    if json:
+        _print_json(found)
+    else:
+        (_print_facts_table if sys.stdout.isatty() else _print_facts_lines)(found)
+    sys.stdout.flush()
+    return DONE
+
+
+def _print_facts_lines(found: "MarketFacts") -> None:
+    from livetrading.research.facts_table import facts_notes
+
+    for key, value in _flat(found.to_dict()):
+        print(f"{key}: {'undefined' if value is None else value}")
+    for note in facts_notes(found):
+        print(f"note: {note}")
+
+
+def _print_facts_table(found: "MarketFacts") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from livetrading.research.facts_table import facts_notes, facts_rows, facts_title
+
+    header, *rows = facts_rows(found)
+    table = Table(*header, title=Text(facts_title(found)))
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    for note in facts_notes(found):
+        console.print(note, markup=False, highlight=False)
+
+
 def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
     from livetrading.config import load_config
 
@@ -173,10 +256,10 @@ def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
     return load_config(flags, preset=preset, file=file, environ=os.environ, names=names)
 
 
-def _check_out(out: Path | None, read: Sequence[Path]) -> None:
+def _check_out(out: Path | None, read: Sequence[Path], flag: str = "--out") -> None:
     """Refuse to replace what the run is made from."""
     if out is not None and os.path.realpath(out) in map(os.path.realpath, read):
-        raise typer.BadParameter(f"--out must not be the recording or the configuration, was {out}")
+        raise typer.BadParameter(f"{flag} must not be the recording or the configuration, was {out}")
 
 
 @contextmanager
@@ -197,7 +280,7 @@ def _progress(tree: "Config", wanted: bool) -> "Iterator[Progress | None]":
         yield panel
 
 
-def _print_json(report: "Report") -> None:
+def _print_json(report: "Report | MarketFacts") -> None:
     import json
 
     print(json.dumps(report.to_dict(), allow_nan=False))

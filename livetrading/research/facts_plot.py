@@ -1,0 +1,158 @@
+"""One figure of the stylised facts: the returns, their law, their memory, their variance over time."""
+
+import io
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from livetrading.data.errors import DataError, ExtraMissing
+from livetrading.research.market_facts import MarketFacts, interval_text
+from livetrading.research.stylised_facts import RECORDED, autocorrelation, variance_ratio
+
+__all__ = ["check_plot", "plot_facts"]
+
+SUFFIXES: Final = (".png", ".svg")
+NORMAL_975: Final = 1.959963984540054
+"""The 0.975 quantile of the standard normal law."""
+LAGS: Final = 100
+SPANS: Final = (2, 3, 4, 5, 7, 10, 14, 20, 28, 40)
+BINS: Final = 81
+POINTS: Final = 20_000
+"""Returns drawn of a longer series: each stretch by its largest and its smallest."""
+BLUE, ORANGE, GREY = "#1f5fa8", "#c8581a", "#6b6b6b"
+
+
+def check_plot(path: Path) -> None:
+    """Raise what would keep a figure from being drawn, before anything is computed for it.
+
+    Raises
+    ------
+    DataError
+        If the suffix is neither .png nor .svg, or there is no place for a file.
+    ExtraMissing
+        If matplotlib is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"a figure must go to one of {', '.join(SUFFIXES)}, was {path}")
+    target = os.path.realpath(path)
+    if os.path.lexists(target) and not os.path.isfile(target):
+        raise DataError(f"a figure must go to a file, was a directory, a pipe, a device or a loop: {path}")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise DataError(f"a figure must go to a file in a directory that exists, was {path}")
+    try:
+        import_module("matplotlib.figure")
+    except ImportError as error:
+        raise ExtraMissing("a figure needs matplotlib: pip install 'livetrading[plot]'") from error
+
+
+def plot_facts(facts: MarketFacts, path: Path) -> None:
+    """Draw four panels: returns, their density, autocorrelations, variance ratios.
+
+    Parameters
+    ----------
+    facts : MarketFacts
+    path : Path
+        A ``.png`` or ``.svg`` file; one that stands there is replaced once the figure is whole.
+
+    Raises
+    ------
+    DataError, ExtraMissing
+        As `check_plot`, and if the file cannot be written.
+    """
+    check_plot(path)
+    figure = import_module("matplotlib.figure").Figure(figsize=(11, 8), dpi=120, layout="constrained")
+    figure.suptitle(_title(facts))
+    panels = figure.subplots(2, 2)
+    _draw_returns(panels[0, 0], facts)
+    _draw_density(panels[0, 1], facts)
+    _draw_memory(panels[1, 0], facts)
+    _draw_ratios(panels[1, 1], facts)
+    for axes in panels.flat:
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    image = io.BytesIO()
+    # No date and no random name of a mark: the same facts give the same bytes.
+    with import_module("matplotlib").rc_context({"svg.hashsalt": "livetrading"}):
+        figure.savefig(
+            image, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else {}
+        )
+    try:
+        path.write_bytes(image.getvalue())
+    except OSError as error:
+        raise DataError(f"{path} must be writable, was: {error}") from error
+
+
+def _title(facts: MarketFacts) -> str:
+    # A dollar would begin mathematics.
+    name = ", ".join(Path(part).name for part in facts.market.split(",")).replace("$", r"\$")
+    seed = "" if facts.seed is None else f", seed {facts.seed}"
+    return f"{name}{seed}: {facts.facts.n:,} log returns over {interval_text(facts)} each"
+
+
+def _draw_returns(axes: Any, facts: MarketFacts) -> None:
+    percent = 100 * facts.returns
+    stretch = -(-len(percent) // POINTS) * 2
+    if stretch > 2:
+        whole = percent[: len(percent) // stretch * stretch].reshape(-1, stretch)
+        at = np.repeat(np.arange(len(whole)) * stretch, 2)
+        axes.plot(at, np.column_stack((whole.min(axis=1), whole.max(axis=1))).ravel(), lw=0.5, color=BLUE)
+    else:
+        axes.plot(np.arange(1, len(percent) + 1), percent, lw=0.6, color=BLUE)
+    axes.set(title="Returns", xlabel=f"time (intervals of {interval_text(facts)})", ylabel="log return (%)")
+
+
+def _draw_density(axes: Any, facts: MarketFacts) -> None:
+    axes.set(
+        title="Distribution", xlabel="(return - mean) / standard deviation", ylabel="density (log scale)"
+    )
+    if facts.facts.excess_kurtosis is None:
+        axes.text(0.5, 0.5, "the returns are constant", ha="center", transform=axes.transAxes, color=GREY)
+        return
+    z = (facts.returns - facts.returns.mean()) / facts.facts.sd
+    end = max(4.5, float(np.abs(z).max()))
+    density, edges = np.histogram(z, np.linspace(-end, end, BINS + 1), density=True)
+    middles, seen = (edges[1:] + edges[:-1]) / 2, density > 0
+    axes.semilogy(middles[seen], density[seen], "o", ms=3.5, color=BLUE, label="returns")
+    x = np.linspace(-end, end, 401)
+    axes.semilogy(x, np.exp(-x * x / 2) / np.sqrt(2 * np.pi), color=ORANGE, label="normal law")
+    axes.set_ylim(density[seen].min() / 3, 2 * density.max())
+    axes.legend(loc="upper right")
+
+
+def _draw_memory(axes: Any, facts: MarketFacts) -> None:
+    returns, n = facts.returns, facts.facts.n
+    lags = range(1, min(LAGS, n // 4) + 1)
+    rows = ((returns, "returns", BLUE), (np.abs(returns), "|returns|", ORANGE))
+    for values, label, colour in rows:
+        known = [(lag, value) for lag in lags if (value := autocorrelation(values, lag)) is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), ".-", ms=4, lw=0.8, color=colour, label=label)
+    band = NORMAL_975 / n**0.5
+    axes.axhspan(-band, band, color=GREY, alpha=0.18, lw=0, label="95% band without memory")
+    axes.axhline(0, color=GREY, lw=0.8)
+    axes.set(title="Autocorrelation", xlabel="lag (intervals)", ylabel="autocorrelation")
+    axes.legend(loc="upper right")
+
+
+def _draw_ratios(axes: Any, facts: MarketFacts) -> None:
+    returns, n = facts.returns, facts.facts.n
+    known = [(span, ratio) for span in SPANS if (ratio := variance_ratio(returns, span)) is not None]
+    spans = np.array([span for span, _ in known])
+    if known:
+        axes.plot(spans, [ratio for _, ratio in known], "o-", ms=4, color=BLUE, label="this market")
+        band = NORMAL_975 * np.sqrt(2 * (2 * spans - 1) * (spans - 1) / (3 * spans * n))
+        axes.fill_between(
+            spans, 1 - band, 1 + band, color=GREY, alpha=0.18, lw=0, label="95% band, random walk"
+        )
+    for row, style in zip(RECORDED, ("s", "^", "D"), strict=True):
+        of_row = row.facts.variance_ratio
+        axes.plot(list(of_row), list(of_row.values()), style, ms=4, color=ORANGE, mfc="none", label=row.name)
+    axes.axhline(1, color=GREY, lw=0.8)
+    axes.set_xscale("log")
+    axes.set_xticks(SPANS, [str(span) for span in SPANS])
+    axes.minorticks_off()
+    axes.set(title="Variance ratio", xlabel="q (intervals summed)", ylabel="var of q-sums / (q var)")
+    axes.legend(loc="best")
