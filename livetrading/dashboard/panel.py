@@ -29,9 +29,10 @@ POINTS: Final = 512
 SAT: Final = 100_000_000
 """Satoshi in a bitcoin."""
 
-COLUMNS: Final = 72
+COLUMNS: Final = 70
 """Width from which three blocks stand side by side."""
 LABEL: Final = 14
+BLOCK_LABEL: Final = 10
 GAP: Final = 2
 CURVE_ROWS: Final = 6
 
@@ -195,7 +196,8 @@ def _position_rows(s: Snapshot) -> list[Row]:
     if btc == 0 or s.price is None:
         return [("side", [("none", None)]), ("BTC", [("0", None)]), ("USD", [("0", None)])]
     side = ("long", UP) if btc > 0 else ("short", DOWN)
-    return [("side", [side]), ("BTC", [(f"{btc:+,.8f}", None)]), ("USD", [(_usd(btc * s.price, "+"), None)])]
+    size = format(btc, "+.8f" if abs(btc) < 1000 else "+,.2f")
+    return [("side", [side]), ("BTC", [(size, None)]), ("USD", [(_usd(btc * s.price, "+"), None)])]
 
 
 def _third(width: int) -> int:
@@ -207,7 +209,7 @@ def _upper(s: Snapshot, width: int, glyphs: _Glyphs) -> list[Line]:
     """The three blocks of the market alone."""
     each = _third(width)
     blocks = [
-        _block(title, rows, LABEL, each or width, glyphs)
+        _block(title, rows, BLOCK_LABEL, each or width, glyphs)
         for title, rows in (
             ("Price, USD", _price_rows(s)),
             ("Vote", _vote_rows(s)),
@@ -233,7 +235,7 @@ def _account_block(frame: Frame, width: int, glyphs: _Glyphs) -> list[Line]:
         ("trades", [(f"{a.trades:,}", None) for a in sides]),
         ("win rate", [(f"{a.wins / a.trades:.2%}" if a.trades else "undefined", STRONG) for a in sides]),
     ]
-    label = _third(width) + GAP if _third(width) else LABEL
+    label = _third(width) or LABEL
     if (width - label) // len(sides) > len("100.00% to 100.00%"):
         bounds = [f"{r[0]:.2%} to {r[1]:.2%}" if r else "undefined" for r in rates]
         rows.append(("  95% interval", [(bound, None) for bound in bounds]))
@@ -293,7 +295,9 @@ def _curves(frame: Frame, width: int, rows: int, glyphs: _Glyphs) -> list[Line]:
         used = max(1, round(room * (1.0 if s.done is None else min(1.0, s.done))))
         texts = _area([_share(v, low, high) for v in _sampled(values, used)], rows, glyphs)
         labels = [_fit(name, LABEL - 1), *[""] * (rows - 1)]
-        lines += [[_cell(label, LABEL), _cell(text, room)] for label, text in zip(labels, texts, strict=True)]
+        lines += [
+            [_cell(label, LABEL), _cell(text, room, FAINT)] for label, text in zip(labels, texts, strict=True)
+        ]
     return lines
 
 
