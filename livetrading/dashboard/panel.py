@@ -289,15 +289,14 @@ def _curves(frame: Frame, width: int, rows: int, glyphs: _Glyphs) -> list[Line]:
     low = min(min(values) for _, values in sides)
     high = max(max(values) for _, values in sides)
     span = [f"{_usd(low)} to {_usd(high)}"]
-    lines = [_heading("Equity, USD", span, [LABEL, width - LABEL], glyphs)]
-    room = width - LABEL
+    label = min(LABEL, width // 2)
+    room = width - label
+    lines = [_heading("Equity, USD", span, [label, room], glyphs)]
     for name, values in sides:
         used = max(1, round(room * (1.0 if s.done is None else min(1.0, s.done))))
         texts = _area([_share(v, low, high) for v in _sampled(values, used)], rows, glyphs)
-        labels = [_fit(name, LABEL - 1), *[""] * (rows - 1)]
-        lines += [
-            [_cell(label, LABEL), _cell(text, room, FAINT)] for label, text in zip(labels, texts, strict=True)
-        ]
+        names = [_fit(name, label - 1), *[""] * (rows - 1)]
+        lines += [[_cell(a, label), _cell(b, room, FAINT)] for a, b in zip(names, texts, strict=True)]
     return lines
 
 
