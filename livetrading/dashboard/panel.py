@@ -162,7 +162,9 @@ def _speed(s: Snapshot) -> str:
 def _left(s: Snapshot) -> str:
     if s.done is None:
         return "until Ctrl-C"
-    return f"{_duration(s.elapsed * (1 - s.done) / s.done)} left" if s.done > 0 else "time left unknown"
+    if s.done < 1e-9:
+        return "time left unknown"
+    return f"{_duration(s.elapsed * (1 - s.done) / s.done)} left"
 
 
 def _duration(seconds: float) -> str:
