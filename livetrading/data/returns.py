@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.data.errors import DataError
-from livetrading.data.ticks import DAMAGE, PRICE_MAX, PRICE_MIN, quoted, read_ticks
+from livetrading.data.merge import PRICE_MAX, PRICE_MIN, quoted
+from livetrading.data.ticks import DAMAGE, read_ticks
 
 __all__ = ["RETURN_MAX", "Bars", "log_returns", "mids", "read_bars", "read_returns"]
 

@@ -296,7 +296,7 @@ class TestCommand:
             f"sys.exit(main(['market', 'facts', 'gbm', '--plot', {str(tmp_path / 'a.png')!r}]))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.splitlines() == [
             "livetrading: a figure needs matplotlib: pip install 'livetrading[plot]'"
         ]
