@@ -5,7 +5,7 @@ import gzip
 import os
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from livetrading.data.errors import DataError
 from livetrading.data.merge import PRICE_MAX, PRICE_MIN, quoted
-from livetrading.data.ticks import DAMAGE, read_ticks
+from livetrading.data.ticks import DAMAGE, open_ticks
 
 __all__ = ["RETURN_MAX", "Bars", "log_returns", "mids", "read_bars", "read_returns"]
 
@@ -51,7 +51,7 @@ def read_returns(path: Path) -> NDArray[np.float64]:
     Parameters
     ----------
     path : Path
-        Bars or returns as `read_bars` takes them, or a recording as `read_ticks` takes one: then a return is
+        Bars or returns as `read_bars` takes them, or a recording as `open_ticks` takes one: then a return is
         the change of the mid from one row to the next, 0 where the mid stays, over the rows that the
         processor would take.
 
@@ -69,7 +69,8 @@ def read_returns(path: Path) -> NDArray[np.float64]:
     bars = read_bars(path)
     if bars is not None:
         return bars.returns
-    _, prices = mids(read_ticks([path]))
+    with open_ticks([path]) as recording:
+        prices = np.concatenate([np.empty(0), *(mid for _, mid in mids(recording))])
     if len(prices) < 2:
         raise DataError(f"{path} must hold at least two usable ticks, was {len(prices)}")
     return log_returns(prices)
@@ -80,24 +81,30 @@ def log_returns(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.diff(np.log(prices)))
 
 
-def mids(ticks: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Times and mids of the ticks that the processor would take.
+def mids(chunks: Iterable[NDArray[np.void]]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield the times and mids of the ticks that the processor would take, a chunk at a time.
 
     Parameters
     ----------
-    ticks : ndarray of TICK, shape (n,)
+    chunks : iterable of ndarray of TICK
+        A recording, in order.
 
-    Returns
-    -------
+    Yields
+    ------
     ts : ndarray of int64, shape (m,)
-        ns since the Unix epoch, not decreasing.
+        ns since the Unix epoch, never before those yielded earlier.
     mid : ndarray of float64, shape (m,)
-        USD per BTC; the price itself where no quote is known.
+        USD per BTC; the price itself where no quote is known. m is above 0.
     """
-    good = np.asarray(ticks[quoted(ticks)])
-    if len(good):
-        good = good[good["ts"] == np.maximum.accumulate(good["ts"])]  # a time that goes back is rejected
-    return np.ascontiguousarray(good["ts"]), np.asarray(good["bid"] / 2 + good["ask"] / 2)
+    last_ns = 0
+    for ticks in chunks:
+        good = ticks[quoted(ticks)]
+        if len(good):
+            latest = np.maximum.accumulate(np.maximum(good["ts"], last_ns))
+            good = good[good["ts"] == latest]  # a time that goes back is rejected and moves nothing
+            last_ns = int(latest[-1])
+        if len(good):
+            yield np.ascontiguousarray(good["ts"]), np.asarray(good["bid"] / 2 + good["ask"] / 2)
 
 
 def read_bars(path: Path) -> Bars | None:

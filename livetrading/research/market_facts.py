@@ -1,6 +1,7 @@
 """The stylised facts of a market: of simulated ticks, recorded ticks, bars or returns."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,11 +13,13 @@ from livetrading.config import Config, ConfigError, MarketConfig
 from livetrading.core.dtypes import TICK
 from livetrading.core.market import ChaosMarket, GbmMarket
 from livetrading.data.returns import log_returns, mids, read_bars
-from livetrading.data.ticks import read_ticks
+from livetrading.data.ticks import Recording, open_ticks
 from livetrading.engine.null_market import CLOCK_END_NS, walk_like_chaos
 from livetrading.research.stylised_facts import RECORDED, StylisedFacts, stylised_facts, verdicts
 
 __all__ = ["Interval", "MarketFacts", "interval_text", "market_facts", "parse_interval"]
+
+Mids = Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]
 
 NS_PER_S: Final = 1_000_000_000
 HOUR_NS: Final = 3600 * NS_PER_S
@@ -201,28 +204,75 @@ def _simulated(market: MarketConfig, dt_ns: int) -> tuple[ChaosMarket | GbmMarke
 
 
 def _of_recording(market: MarketConfig, every: Interval, ticks: int | None) -> MarketFacts:
-    rows = read_ticks(market.paths, market.columns)[:ticks]
-    ts, prices = mids(rows)
-    if every.ns is None:
-        prices = prices[:: every.ticks]
-    elif len(ts):
-        count = 1 + int(ts[-1] - ts[0]) // every.ns
-        _check_count(count, f"{len(ts)} usable ticks over {(ts[-1] - ts[0]) / NS_PER_S:g} s")
-        at = ts[0] + np.arange(count) * every.ns
-        prices = prices[np.searchsorted(ts, at, side="right") - 1]
-    _check_count(len(prices), f"{len(ts)} usable ticks")
+    with open_ticks(market.paths, market.columns) as recording:
+        rows = _Rows(recording, ticks)
+        if every.ticks is not None:
+            prices = _every_tick(mids(rows), every.ticks)
+        else:
+            prices = _every_time(mids(rows), every.ns or 1)
+    _check_count(len(prices), f"{rows.count} rows")
     returns = log_returns(prices)
     return MarketFacts(
         market=market.name,
         kind="recording",
         seed=None,
         dt_s=None,
-        ticks=len(rows),
+        ticks=rows.count,
         every_ticks=every.ticks,
         every_s=None if every.ns is None else every.ns / NS_PER_S,
         returns=returns,
         facts=stylised_facts(returns),
     )
+
+
+class _Rows:
+    """The first rows of a recording, and how many they were."""
+
+    def __init__(self, recording: Recording, most: int | None) -> None:
+        self.count = 0
+        self._recording = recording
+        self._most = most
+
+    def __iter__(self) -> Iterator[NDArray[np.void]]:
+        while (n := BLOCK if self._most is None else min(BLOCK, self._most - self.count)) > 0:
+            rows = self._recording.read(n)
+            if len(rows) == 0:
+                return
+            self.count += len(rows)
+            yield rows
+
+
+def _every_tick(chunks: Mids, step: int) -> NDArray[np.float64]:
+    """Every `step`-th mid."""
+    prices, seen, count = [np.empty(0)], 0, 0
+    for _, mid in chunks:
+        prices.append(mid[-seen % step :: step].copy())
+        seen += len(mid)
+        count += len(prices[-1])
+        _check_most(count)
+    return np.concatenate(prices)
+
+
+def _every_time(chunks: Mids, every_ns: int) -> NDArray[np.float64]:
+    """The last mid at the first tick's time and every `every_ns` from there on."""
+    prices, count, before, first_ns, last_ns = [np.empty(0)], 0, np.nan, -1, -1
+    for ts, mid in chunks:
+        first_ns = int(ts[0]) if first_ns < 0 else first_ns
+        last_ns = int(ts[-1])
+        # What falls on the chunk's last time waits: the next tick may have the same.
+        upto = -(-(last_ns - first_ns) // every_ns)
+        _check_most(upto)
+        at = first_ns + np.arange(count, upto) * every_ns
+        prices.append(np.concatenate(([before], mid))[np.searchsorted(ts, at, side="right")])
+        count, before = max(count, upto), mid[-1]
+    if first_ns >= 0 and (last_ns - first_ns) // every_ns >= count:
+        prices.append(np.array([before]))
+    return np.concatenate(prices)
+
+
+def _check_most(prices: int) -> None:
+    if prices > MOST + 1:
+        raise ConfigError(f"--every must leave at most {MOST + 1} prices, was {prices} and more")
 
 
 def _of_bars(

@@ -168,9 +168,10 @@ class TestRecordings:
         ticks["ts"] = [10, 20, 15, 20, 30, 40]
         ticks["bid"] = [1, 2, 9, 3, np.nan, 4]
         ticks["ask"] = ticks["price"] = ticks["bid"]
-        ts, mid = mids(ticks)
-        assert ts.tolist() == [10, 20, 20, 40]
-        assert mid.tolist() == [1, 2, 3, 4]
+        for cut in range(7):
+            parts = list(mids(part for part in (ticks[:cut], ticks[cut:]) if len(part)))
+            assert np.concatenate([ts for ts, _ in parts]).tolist() == [10, 20, 20, 40]
+            assert np.concatenate([mid for _, mid in parts]).tolist() == [1, 2, 3, 4]
 
     def test_too_few_usable_ticks(self, tmp_path: Path) -> None:
         ticks = np.zeros(3, TICK)

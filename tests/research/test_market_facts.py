@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from livetrading import ChainClock, ChaosMarket
@@ -133,6 +135,45 @@ class TestFiles:
         assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-15)
         assert (found.kind, found.every_s, found.every_ticks, found.ticks) == ("recording", 0.1, None, 600)
 
+    @given(
+        gaps=st.lists(st.integers(-2, 4), min_size=2, max_size=40),
+        every=st.integers(1, 9),
+        block=st.integers(1, 7),
+        by_time=st.booleans(),
+    )
+    def test_prices_do_not_depend_on_the_chunks(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        gaps: list[int],
+        every: int,
+        block: int,
+        by_time: bool,
+    ) -> None:
+        """Times that go back are left out; of equal times the last stands."""
+        ticks = np.zeros(len(gaps), TICK)
+        ticks["ts"] = np.maximum(100 + np.cumsum(gaps), 0)
+        ticks["price"] = ticks["bid"] = ticks["ask"] = 1.0 + np.arange(len(gaps))
+        np.save(tmp_path_factory.getbasetemp() / "t.npy", ticks)
+        kept: list[tuple[int, float]] = []
+        for ts, price in zip(ticks["ts"].tolist(), ticks["bid"].tolist(), strict=True):
+            if not kept or ts >= kept[-1][0]:
+                kept.append((ts, price))
+        prices = [price for _, price in kept[::every]]
+        if by_time:
+            at = range(kept[0][0], kept[-1][0] + 1, every)
+            prices = [[price for ts, price in kept if ts <= when][-1] for when in at]
+        interval = Interval(ns=every) if by_time else Interval(ticks=every)
+        config = configured(tmp_path_factory.getbasetemp() / "t.npy")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("livetrading.research.market_facts.BLOCK", block)
+            if len(prices) < 2:
+                with pytest.raises(ConfigError, match="must leave 2 to"):
+                    market_facts(config, interval)
+            else:
+                found = market_facts(config, interval)
+                assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-15)
+                assert found.ticks == len(gaps)
+
     def test_a_recording_by_rows(self) -> None:
         found = market_facts(configured(QUOTES), Interval(ticks=7), 100)
         prices = mid(read_ticks([QUOTES]))[:100:7]
@@ -155,7 +196,7 @@ class TestFiles:
     def test_a_recording_too_short_or_too_long_for_the_interval(self) -> None:
         with pytest.raises(ConfigError, match="must leave 2 to 20000001 prices, was 1"):
             market_facts(configured(QUOTES), Interval(ns=10**15))
-        with pytest.raises(ConfigError, match="must leave 2 to 20000001 prices"):
+        with pytest.raises(ConfigError, match="must leave at most 20000001 prices"):
             market_facts(configured(QUOTES), Interval(ns=1))
 
 
