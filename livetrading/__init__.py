@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         VoteSettings,
     )
     from livetrading.data.errors import DataError
-    from livetrading.data.ticks import read_ticks
+    from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
     from livetrading.engine.hft import run_hft
     from livetrading.engine.report import Report
 
@@ -58,6 +58,7 @@ __all__ = [
     "LivetradingError",
     "Processor",
     "Reason",
+    "Recording",
     "Refusal",
     "Rejection",
     "Report",
@@ -68,9 +69,11 @@ __all__ = [
     "VoteSettings",
     "__version__",
     "load_config",
+    "open_ticks",
     "read_ticks",
     "realised_sd",
     "run_hft",
+    "write_ticks",
 ]
 
 _MODULES = {
@@ -97,7 +100,7 @@ _MODULES = {
         "VoteSettings",
     ),
     "data.errors": ("DataError",),
-    "data.ticks": ("read_ticks",),
+    "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
     "engine.hft": ("run_hft",),
     "engine.report": ("Report",),
 }

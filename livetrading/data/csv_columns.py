@@ -121,19 +121,26 @@ def _read_chunks(
     line_number = 2
     while lines := list(islice(stream, CHUNK_ROWS)):
         try:
-            "".join(lines).encode()  # fails at what is no UTF-8
-            rows = list(csv.reader(lines, strict=True))
-            if len(rows) != len(lines):
-                raise ValueError("a row must be one line")
-            by_column = list(zip(*filter(None, rows), strict=True))
-            if by_column and len(by_column) != width:
-                raise ValueError(f"a row must have {width} fields")
-            if by_column:
-                yield {field: _numbers(field, by_column[position]) for field, position in placed.items()}
+            chunk = _parse(lines, width, placed)
         except (ValueError, OverflowError, csv.Error):
             _raise_for_row(path, lines, line_number, width, placed)
             raise
         line_number += len(lines)
+        del lines  # before the next are read
+        if chunk:
+            yield chunk
+
+
+def _parse(lines: Sequence[str], width: int, placed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """Turn lines into values by field; none where all are blank."""
+    "".join(lines).encode()  # fails at what is no UTF-8
+    rows = list(csv.reader(lines, strict=True))
+    if len(rows) != len(lines):
+        raise ValueError("a row must be one line")
+    by_column = list(zip(*filter(None, rows), strict=True))
+    if by_column and len(by_column) != width:
+        raise ValueError(f"a row must have {width} fields")
+    return {field: _numbers(field, by_column[at]) for field, at in placed.items()} if by_column else {}
 
 
 def _numbers(field: str, cells: Sequence[str]) -> NDArray[Any]:

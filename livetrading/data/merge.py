@@ -73,7 +73,7 @@ def in_order(path: Path, chunks: Iterator[Ticks]) -> Iterator[Ticks]:
 
 
 def joined(parts: Collection[Ticks]) -> Ticks:
-    """Concatenate ticks; unlike numpy's, the bytes between their fields are zero: equal ticks, equal bytes."""
+    """Concatenate ticks; equal ticks give equal bytes, since those between the fields are zero."""
     ticks = np.zeros(sum(map(len, parts)), TICK)
     end = 0
     for part in parts:

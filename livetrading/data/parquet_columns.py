@@ -90,7 +90,7 @@ class ParquetColumns:
                     low, high = WHOLE.get(field, (0, 0))
                     rule = f"a whole number from {low} to {high}" if field in WHOLE else "a number"
                     where = f"row {self._rows + row + 1} (row group {group})"
-                    was = f"{column[row]} ({column.type})"
+                    was = f"{_plain(column)[row]} ({column.type})"
                     raise DataError(f"{self.path}, {where}: {field} must be {rule}, was {was}") from error
             raise
 
@@ -127,6 +127,12 @@ def _check_type(path: Path, field: str, name: str, kind: Any) -> None:
         raise DataError(f"{path}: the column {name} ({field}) must be of {rule}, was {kind}")
 
 
+def _plain(column: Any) -> Any:
+    """Timestamps as numbers: those that Python cannot hold as dates have no text."""
+    lib = arrow("Parquet")
+    return column.view(lib.int64()) if lib.types.is_timestamp(column.type) else column
+
+
 def _numbers(field: str, column: Any) -> NDArray[Any]:
     """Return the values; ValueError if one has none that is exact."""
     lib = arrow("Parquet")
@@ -140,4 +146,5 @@ def _numbers(field: str, column: Any) -> NDArray[Any]:
     low, high = WHOLE[field]
     if len(values) and (values.min() < low or values.max() > high):
         raise ValueError(f"{field} must be from {low} to {high}")
-    return values * NS_PER_UNIT.get(field, 1)
+    unit = NS_PER_UNIT.get(field, 1)
+    return values if unit == 1 else values * unit

@@ -105,7 +105,11 @@ class Parquet:
         self._arrow = arrow(".parquet")
         fields = [(name, self._arrow.from_numpy_dtype(dtype[name])) for name in dtype.names or ()]
         self._schema = self._arrow.schema(fields)
-        self._writer = parquet(".parquet").ParquetWriter(file, self._schema, write_page_checksum=True)
+        small = [name for name in self._schema.names if dtype[name].itemsize == 1]
+        # A dictionary of numbers that hardly repeat is four times the work and a larger file.
+        self._writer = parquet(".parquet").ParquetWriter(
+            file, self._schema, use_dictionary=small, write_page_checksum=True
+        )
         self._group = np.empty(GROUP_ROWS, dtype)
         self._rows = 0
 

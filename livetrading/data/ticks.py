@@ -2,10 +2,10 @@
 
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from enum import Enum
-from itertools import chain
 from math import nan
 from pathlib import Path
 from tokenize import TokenError
@@ -56,6 +56,9 @@ DAMAGE: Final = (
 """What NumPy raises of a .npy header that makes no sense; it reads it as Python."""
 
 
+_NONE: Final = np.empty(0, TICK)
+
+
 class Recording:
     """A recording open for reading, from its first row to its last; `open_ticks` makes it.
 
@@ -76,7 +79,7 @@ class Recording:
     def __init__(
         self, first: Ticks, chunks: Iterator[Ticks], share: Callable[[], float], files: ExitStack
     ) -> None:
-        self._ahead = first
+        self._ahead = deque([first])
         self._chunks = chunks
         self._share = share
         self._files: ExitStack | None = files
@@ -102,9 +105,10 @@ class Recording:
         """
         if self._files is None:
             raise DataError("a recording must be open to be read, was closed")
-        if len(self._ahead) == 0:
-            self._ahead = next(self._chunks, self._ahead)
-        rows, self._ahead = self._ahead[:n], self._ahead[n:]
+        chunk = self._ahead.popleft() if self._ahead else next(self._chunks, _NONE)
+        if len(chunk) > n:
+            self._ahead.appendleft(chunk[n:])
+        rows = chunk[:n]
         self._given += len(rows)
         return rows
 
@@ -113,21 +117,19 @@ class Recording:
 
         They are held until they have been; else as `read`.
         """
-        if len(self._ahead) < n:
+        if not self._ahead or len(self._ahead[0]) < n:
             rows, count = np.zeros(n, TICK), 0
             while count < n and len(part := self.read(n - count)):
                 rows[count : count + len(part)] = part
                 count += len(part)
             self._given -= count
-            if len(self._ahead):
-                self._chunks = chain([self._ahead], self._chunks)
-            self._ahead = rows[:count]
-        return self._ahead[:n]
+            self._ahead.appendleft(rows[:count])
+        return self._ahead[0][:n]
 
     @property
     def done(self) -> float:
         """About the share of the recording that has been read, 0 to 1."""
-        return self._share() * self._given / max(1, self._given + len(self._ahead))
+        return self._share() * self._given / max(1, self._given + sum(map(len, self._ahead)))
 
     def close(self) -> None:
         """Close the files; nothing can be read then."""
