@@ -10,7 +10,7 @@ CORE = Path(__file__).parents[1] / "livetrading" / "core"
 
 
 def pytest_sessionstart() -> None:
-    """Where a build is expected, as `scripts/sanitize` does, assert that every module of it is the one imported."""
+    """Where a build is expected, as `scripts/sanitize` does, assert that it is the one imported."""
     expected = os.environ.get("LT_EXPECT_BUILD")
     for path in CORE.glob("*.pyx") if expected else ():
         found = str(importlib.import_module(f"livetrading.core.{path.stem}").__file__)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from tapes import awkward, chaos, gbm, raw, recording
 from livetrading.core.dtypes import FILL, RESULT, TICK, Rejection
 from livetrading.core.errors import BadTick
 from livetrading.core.processor import Processor
-from livetrading.core.settings import VOTERS, Settings
+from livetrading.core.settings import VOTERS, BrokerSettings, Settings
 
 Rng = np.random.Generator
 Chances = dict[str, Callable[[Rng], Any]]
@@ -79,7 +80,16 @@ CHANCES: Final[dict[str, Chances]] = {
     },
     "broker": {
         "taker_bps": fee,
+        "maker_bps": lambda rng: fee(rng) if rng.random() < 0.7 else -min(100.0, fee(rng)),
+        "borrow_bps_8h": fee,
+        "impact_bps": among(0.0, 2.0, 2.0, 10_000.0),
+        "feed_latency_us": among(0.0, 0.0, 0.001, 1000.0),
         "latency_us": among(0.0, 0.0, 0.001, 1000.0, 100_000.0, 250_000.0, 1e9),
+        "latency": among("constant", "constant", "log-normal", "recorded"),
+        "latency_sigma": among(0.0, 0.5, 5.0),
+        "latency_file": among(""),
+        "queue": among("conservative", "probabilistic"),
+        "queue_power": among(1, 2, 3, 8),
     },
     "limits": {
         "max_position_btc": among(1e-8, 1.0, 100.0, 21e6),
@@ -127,6 +137,18 @@ def random_settings(rng: Rng) -> Settings:
     drawn["vote"]["k_min"] = min(drawn["vote"].get("k_min", 2), len(drawn["signals"].get("voters", VOTERS)))
     makers = {part.name: part.default_factory for part in fields(Settings)}
     return Settings(**{part: makers[part](**keys) for part, keys in drawn.items()})  # type: ignore[misc,operator]
+
+
+def latencies(rng: Rng, costs: BrokerSettings) -> Any:
+    """Return recorded latencies, with times or without, where the settings ask for them."""
+    if costs.latency != "recorded":
+        return None
+    late = rng.choice([0, 1, 1000, 10**8, 10**12, 10**15], 5)
+    if rng.random() < 0.5:
+        return late
+    times = np.sort(rng.integers(0, 1 << 61, 5))
+    times[0] = rng.choice([0, times[0]])
+    return np.stack([times, late], axis=1)
 
 
 # Streams
@@ -287,11 +309,9 @@ def cut(rng: Rng, n: int) -> list[Piece]:
 class Feeder:
     """A processor that is fed piece by piece, and all it said."""
 
-    def __init__(self, settings: Settings, capital: float, strict: bool, every: int, n: int) -> None:
+    def __init__(self, make: Callable[..., Processor], strict: bool, every: int, n: int) -> None:
         self.fills: list[bytes] = []
-        self.processor = Processor(
-            settings, capital, strict=strict, on_fills=lambda new: self.fills.append(new.tobytes())
-        )
+        self.processor = make(strict=strict, on_fills=lambda new: self.fills.append(new.tobytes()))
         self.every = every
         self.rows = np.zeros(n // every + 1, RESULT)
         self.written = np.zeros(n // every + 1, bool)
@@ -350,11 +370,11 @@ def merged(pieces: list[Piece]) -> Iterator[tuple[bool, int, int]]:
 
 
 def twin_of(
-    settings: Settings, capital: float, ticks: np.ndarray, truth: np.ndarray | None, pieces: list[Piece]
+    make: Callable[..., Processor], ticks: np.ndarray, truth: np.ndarray | None, pieces: list[Piece]
 ) -> Feeder:
     """Feed the good ticks alone, in as few calls as can be, with every row."""
     kinds = faults(ticks) < 0
-    twin = Feeder(settings, capital, False, 1, int(np.count_nonzero(kinds)))
+    twin = Feeder(make, False, 1, int(np.count_nonzero(kinds)))
     for halted, start, stop in merged(pieces):
         good = np.flatnonzero(kinds[start:stop]) + start
         own = ticks[good]
@@ -445,16 +465,17 @@ def case(rng: Rng, folder: Path) -> Counter[str]:
         for piece in pieces:
             truth[piece.start : piece.stop] = NAN if piece.singly else truth[piece.start : piece.stop]
     kinds = faults(ticks)
-    fed = Feeder(settings, capital, bool(rng.random() < 0.1), int(rng.choice([1, 1, 2, 7, 1000])), len(ticks))
+    make = partial(Processor, settings, capital, seed=5, latencies=latencies(rng, settings.broker))
+    fed = Feeder(make, bool(rng.random() < 0.1), int(rng.choice([1, 1, 2, 7, 1000])), len(ticks))
     for piece in pieces:
         fed.take(ticks, truth, piece)
-    twin = twin_of(settings, capital, ticks, truth, pieces)
+    twin = twin_of(make, ticks, truth, pieces)
     for one in (fed, twin):
         one.processor.close()
     assert_twins(fed, twin, kinds, ticks)
     assert_in_range(twin.rows[: twin.index], settings)
     fills = np.frombuffer(b"".join(fed.fills), FILL)
-    assert_conserved(fills, capital, settings, fed.processor.totals())
+    assert_conserved(fills, capital, settings.broker, fed.processor.totals())
     counts = Counter({f"{kind} fed": len(ticks), f"{kind} accepted": fed.index, "fills": len(fills)})
     counts.update(
         {f"{kind} rejected, {r.name.lower()}": int(np.count_nonzero(kinds == r)) for r in Rejection}

@@ -7,10 +7,12 @@ from types import ModuleType
 
 import fuzz_config
 import fuzz_csv
+import fuzz_orders
 import fuzz_ticks
 import numpy as np
 import pytest
 
+from livetrading.core.orders import ORDER_KINDS
 from livetrading.core.settings import Settings
 
 
@@ -49,6 +51,12 @@ def test_recordings(tmp_path: Path) -> None:
     assert counts["good rows"] > 100
 
 
-@pytest.mark.parametrize("fuzzer", [fuzz_ticks, fuzz_config, fuzz_csv])
+def test_orders(tmp_path: Path) -> None:
+    counts = run(fuzz_orders, 2, 60, tmp_path)
+    assert all(counts[f"fills of {kind}"] > 20 for kind in ORDER_KINDS)
+    assert all(counts[f"refused, {name}"] > 20 for name in ("lapsed", "ledger", "post_only", "64 working"))
+
+
+@pytest.mark.parametrize("fuzzer", [fuzz_ticks, fuzz_config, fuzz_csv, fuzz_orders])
 def test_a_case_repeats(fuzzer: ModuleType, tmp_path: Path) -> None:
     assert run(fuzzer, 3, 3, tmp_path) == run(fuzzer, 3, 3, tmp_path)

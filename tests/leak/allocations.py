@@ -1,6 +1,6 @@
 """Count the allocations of a run of n ticks and of one of 2n: ``allocations.py`` prints both, as JSON.
 
-To be run with count_allocations.c preloaded and PYTHONMALLOC=malloc, so that Python's objects are counted too.
+To be run with count_allocations.c preloaded and PYTHONMALLOC=malloc, so that Python's objects count too.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
-"""Make, use and drop each class of the core again and again: ``cycles.py N`` prints what is left of it, as JSON.
+"""Make, use and drop each class of the core again and again: ``cycles.py N`` prints what is left, as JSON.
 
-By name: the growth of the bytes in use, as the allocator counts them, and of the resident memory. To be run with
-PYTHONMALLOC=malloc, so that Python's objects are counted too.
+By name: the growth of the bytes in use, as the allocator counts them, and of the resident memory. To be run
+with PYTHONMALLOC=malloc, so that Python's objects count too.
 """
 
 import ctypes
@@ -18,9 +18,10 @@ import numpy as np
 from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import KNOT, RESULT, TICK
 from livetrading.core.market import BootstrapMarket, ChaosMarket, GarchMarket, GbmMarket, HawkesMarket
+from livetrading.core.orders import ORDER_KINDS
 from livetrading.core.processor import Processor
 from livetrading.core.ring import MirroredRing
-from livetrading.core.settings import ExitSettings, Settings, SignalSettings
+from livetrading.core.settings import BrokerSettings, ExitSettings, Settings, SignalSettings
 from livetrading.core.signals import (
     VPIN,
     AdaptiveEWMAVolatility,
@@ -50,6 +51,7 @@ SETTINGS: Final = Settings(
     signals=SignalSettings(window=40), exits=ExitSettings(take_profit_bps=3, stop_bps=4)
 )
 BAD: Final = np.zeros(3, TICK)
+LATE: Final = np.array([[0, 1000], [START_NS, 10**6]])
 
 
 def gbm() -> GbmMarket:
@@ -85,11 +87,14 @@ def of_trades(make: Callable[[], Any]) -> Callable[[], None]:
 
 
 def broker() -> None:
-    account = PaperBroker(1000.0)
+    account = PaperBroker(1000.0, BrokerSettings(latency="recorded"), books=2, latencies=LATE)
     account.quote(1, 5e4, 5e4)
-    account.market_order(1, 10**6)
-    account.quote(10**9, 5e4, 5e4)
-    account.take_fills()
+    for k, kind in enumerate(ORDER_KINDS):
+        account.submit(kind, 1, 10**6, None if kind == "market" else 5e4, book=k % 2)
+    account.advance(TICKS)
+    account.cancel(0)
+    account.orders  # noqa: B018
+    account.close()
 
 
 def chaos() -> None:
@@ -120,6 +125,8 @@ def refused() -> None:
         strict.replay(BAD)
     with suppress(ValueError):
         strict.replay(TICKS, ROWS[:3])
+    with suppress(ValueError):
+        PaperBroker(1000.0, latencies=LATE)
     with suppress(TypeError):
         MirroredRing("x")  # type: ignore[arg-type]
     with suppress(ValueError):
@@ -158,22 +165,11 @@ USES: Final[dict[str, Callable[[], object]]] = {
 }
 
 
+COUNTED = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+
+
 class _Mallinfo2(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in [
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        ]
-    ]
+    _fields_ = [(name, ctypes.c_size_t) for name in COUNTED.split()]
 
 
 def bytes_in_use() -> int:
