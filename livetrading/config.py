@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 PRESETS: Final = ("realistic", "seed")
-MARKETS: Final = ("chaos", "gbm")
+MARKETS: Final = ("chaos", "gbm", "garch-t", "bootstrap", "hawkes")
 DEFAULT_TICKS: Final = 20_000_000
 SEED_MAX: Final = 2**64 - 1
 CHUNK_MAX: Final = 1 << 20
@@ -77,8 +77,8 @@ class MarketConfig:
     Parameters
     ----------
     name : str
-        ``chaos``, ``gbm``, or a recording: the path of one file (.npy, .csv, .csv.gz, .csv.zst,
-        .parquet), or of two, quotes and trades, joined by a comma.
+        ``chaos``, ``gbm``, ``garch-t``, ``bootstrap``, ``hawkes``, or a recording: the path of one file
+        (.npy, .csv, .csv.gz, .csv.zst, .parquet), or of two, quotes and trades, joined by a comma.
     seed : int
         Of everything random, 0 to 2**64 - 1.
     dt_s : float
@@ -87,6 +87,8 @@ class MarketConfig:
         Typical spread of a simulated market in bps of the mid, 0 to 1000.
     columns : mapping of str to str
         Field by column of the recording's files, where names are not recognised.
+    returns : str or None
+        File of the log returns, prices of bars or ticks that ``bootstrap`` draws from.
     """
 
     name: str = "chaos"
@@ -94,6 +96,7 @@ class MarketConfig:
     dt_s: float = 0.1
     spread_bps: float = 1.0
     columns: Mapping[str, str] = field(default_factory=dict)
+    returns: str | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.name, str), "market.name", "text", self.name)
@@ -119,6 +122,11 @@ class MarketConfig:
             raise ValueError(f"market.{error}") from error
         ok = not (self.simulated and self.columns)
         _require(ok, "market.columns", "given for a recording only", dict(self.columns))
+        if self.name == "bootstrap":
+            ok = isinstance(self.returns, str) and self.returns != "" and "\0" not in self.returns
+            _require(ok, "market.returns", "a file for the market bootstrap (--returns FILE)", self.returns)
+        else:
+            _require(self.returns is None, "market.returns", "for the market bootstrap only", self.returns)
 
     @property
     def simulated(self) -> bool:

@@ -52,6 +52,7 @@ FLAGS: Final = {
     "capital": "run.capital",
     "market": "market.name",
     "columns": "market.columns",
+    "returns": "market.returns",
     "ticks": "run.ticks",
     "seconds": "run.seconds",
     "forever": "run.forever",
@@ -66,8 +67,13 @@ MEANING: Final = {
     "chaos": "This market returns to its true price by construction, so that a rule may win most of its "
     "trades here and be worth nothing: the win rate proves nothing, and one seed of one null market is no "
     "test.",
-    "gbm": "This market has no edge to find: a win rate on it follows from where the exits stand and from "
-    "chance, and so does the profit, less the costs.",
+    **dict.fromkeys(
+        ("gbm", "garch-t", "bootstrap"),
+        "This market has no edge to find: a win rate on it follows from where the exits stand and from "
+        "chance, and so does the profit, less the costs.",
+    ),
+    "hawkes": "Trades move this market's price and follow each other, so that a rule may earn a little at "
+    "the mid: less than the spread. A profit without costs proves nothing.",
     "recording": "A win rate follows from where the exits stand and says nothing of an edge, and one "
     "recording beside one seed of one null market is no test.",
 }
@@ -130,9 +136,14 @@ def hft(
     ctx: typer.Context,
     capital: Annotated[str | None, typer.Argument(help="In USD.")] = None,
     market: Annotated[
-        str | None, _text("chaos (default), gbm, or a recording: one file, or quotes,trades.", "NAME|FILE")
+        str | None,
+        _text(
+            "chaos (default), gbm, garch-t, bootstrap, hawkes, or a recording: one file, or quotes,trades.",
+            "NAME|FILE",
+        ),
     ] = None,
     columns: Annotated[str | None, _text("The recording's columns: name=field,...", "MAP")] = None,
+    returns: Annotated[str | None, _text("Returns, bars or ticks that bootstrap draws from.", "FILE")] = None,
     ticks: Annotated[str | None, _text("Ticks to run (default 20000000; a recording: all).", "N")] = None,
     seconds: Annotated[
         str | None, _text("Wall clock to run for; the null control takes about as long again.", "S")
@@ -142,7 +153,7 @@ def hft(
     preset: Annotated[str | None, _text("realistic (default), or seed: no costs.", "NAME")] = None,
     fee_bps: Annotated[str | None, _text("Taker fee in bps of the notional.", "BPS")] = None,
     latency_us: Annotated[str | None, _text("From decision to execution, in microseconds.", "US")] = None,
-    null_control: Annotated[bool, typer.Option(help="Run on a random walk too, for comparison.")] = True,
+    null_control: Annotated[bool, typer.Option(help="Run on a null market too, for comparison.")] = True,
     out: Annotated[Path | None, _text("Write results to a .npy, .csv or .parquet file.", "FILE")] = None,
     every: Annotated[str | None, _text("A row of results every K ticks (default 1).", "K")] = None,
     config: Annotated[Path | None, _text("Configuration in TOML.", "FILE")] = None,
@@ -154,7 +165,8 @@ def hft(
     """Trade CAPITAL tick by tick on a simulated or recorded market, its null control beside it."""
     given = {name: ctx.params[name] for name in FLAGS}
     tree = _load(preset, config, **{**given, "forever": forever or None})
-    _check_out(out, [*tree.market.paths, *([config] if config else [])])
+    returns_file = [Path(tree.market.returns)] if tree.market.returns else []
+    _check_out(out, [*tree.market.paths, *returns_file, *([config] if config else [])])
     from livetrading.engine.hft import run_hft
 
     on_terminal = sys.stdout.isatty() and not json and not quiet

@@ -31,6 +31,7 @@ SPELLINGS = {
     "market.seed": ("18446744073709551615", 2**64 - 1),
     "market.name": ("gbm", "gbm"),
     "market.columns": ("time=ts,amount=volume", {"time": "ts", "amount": "volume"}),
+    "market.returns": ("r.npy", "r.npy"),
     "run.every": ("7", 7),
     "signals.voters": ("ofi, z_score", ("ofi", "z_score")),
     "signals.adaptive": ("false", False),
@@ -39,6 +40,8 @@ SPELLINGS = {
     "broker.taker_bps": ("2.5", 2.5),
     "limits.daily_loss": ("1", 1.0),
 }
+# Keys that need a certain market.
+ONLY_OF = {"market.columns": {"market.name": "a.csv"}, "market.returns": {"market.name": "bootstrap"}}
 
 
 def value_at(config: Config, path: str) -> object:
@@ -60,7 +63,7 @@ def write(tmp_path: Path, text: str) -> Path:
 @pytest.mark.parametrize("path", SPELLINGS)
 def test_text_of_the_environment_is_read_as_its_key_needs(path: str) -> None:
     text, value = SPELLINGS[path]
-    market = {"market.name": "a.csv"} if path == "market.columns" else {}
+    market = ONLY_OF.get(path, {})
     got = value_at(load_config({**CAPITAL, **market}, environ={variable(path): text}), path)
     assert got == value
     assert type(got) is type(value)
@@ -69,7 +72,7 @@ def test_text_of_the_environment_is_read_as_its_key_needs(path: str) -> None:
 @pytest.mark.parametrize("path", SPELLINGS)
 def test_a_flag_may_be_text_or_the_value(path: str) -> None:
     text, value = SPELLINGS[path]
-    given = {**CAPITAL, **({"market.name": "a.csv"} if path == "market.columns" else {})}
+    given = {**CAPITAL, **ONLY_OF.get(path, {})}
     assert load_config({**given, path: text}) == load_config({**given, path: value})
 
 
@@ -107,6 +110,7 @@ def test_presets_give_every_value_but_what_the_caller_chooses(preset: str) -> No
     given = {f"{section}.{key}" for section, table in tree.items() for key in table}
     assert given == set(PATHS) - {
         "market.columns",
+        "market.returns",
         "run.capital",
         "run.ticks",
         "run.seconds",
@@ -224,6 +228,20 @@ class TestMarket:
         path = tmp_path / "a.csv,b.csv"
         path.touch()
         assert MarketConfig(name=str(path)).paths == (path,)
+
+    @pytest.mark.parametrize("returns", [None, "", "a\0b", 7])
+    def test_bootstrap_needs_returns(self, returns: object) -> None:
+        with pytest.raises(ValueError, match=r"market\.returns must be a file .*\(--returns FILE\), was "):
+            MarketConfig(name="bootstrap", returns=returns)  # type: ignore[arg-type]
+        assert MarketConfig(name="bootstrap", returns="r.csv").paths == ()
+
+    @pytest.mark.parametrize("name", ["chaos", "gbm", "garch-t", "hawkes", "a.csv"])
+    def test_returns_are_for_bootstrap(self, name: str) -> None:
+        with pytest.raises(ConfigError, match=r"for the market bootstrap only, was 'r\.csv' \(--returns\)"):
+            load_config(
+                {**CAPITAL, "market.name": name, "market.returns": "r.csv"},
+                names={"market.returns": "--returns"},
+            )
 
 
 BAD = {

@@ -179,7 +179,14 @@ class TestPackage:
 
     def test_every_preset_gives_every_key(self) -> None:
         """A preset leaves nothing to a default elsewhere, but for what a run chooses."""
-        chosen = {"run.capital", "run.ticks", "run.seconds", "run.forever", "market.columns"}
+        chosen = {
+            "run.capital",
+            "run.ticks",
+            "run.seconds",
+            "run.forever",
+            "market.columns",
+            "market.returns",
+        }
         for preset in PRESETS:
             with (PACKAGE / "presets" / f"{preset}.toml").open("rb") as file:
                 tree = tomllib.load(file)

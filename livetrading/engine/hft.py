@@ -13,18 +13,21 @@ import numpy as np
 from livetrading.blockchain.chain_clock import ChainClock
 from livetrading.config import Config, RunConfig
 from livetrading.core.dtypes import RESULT
-from livetrading.core.market import ChaosMarket, GbmMarket
+from livetrading.core.market import Market
 from livetrading.core.processor import Processor
 from livetrading.data.results import ResultWriter
 from livetrading.data.ticks import Recording, open_ticks
 from livetrading.engine.interrupt import Interrupt
 from livetrading.engine.null_market import (
     CLOCK_END_NS,
-    NS_PER_S,
+    HEAD,
     NoNullMarket,
-    RandomWalk,
+    NullLaw,
+    chaos_market,
+    like_recording,
+    named_law,
+    walk_like,
     walk_like_chaos,
-    walk_like_recording,
 )
 from livetrading.engine.report import Report, report_of
 from livetrading.engine.snapshot import Snapshot, snapshot_of
@@ -39,8 +42,11 @@ Clock = Callable[[], float]
 Progress = Callable[[Snapshot], object]
 """Called now and then with the run as it stands."""
 
-HEAD_ROWS: Final = 1 << 20
-"""Rows of a recording that its null control is made from."""
+BOOTSTRAP: Final = (
+    "The null control draws on the returns of the recording's first 2^20 rows: in blocks of 20 on average, "
+    "each return with a fair sign, scaled to the recording's volatility."
+)
+"""What the control of a recording is."""
 
 LIMITS: Final[Mapping[str, str]] = {
     "halted": "the kill switch is on",
@@ -61,16 +67,16 @@ class _Run:
     def __init__(
         self,
         config: Config,
-        market: ChaosMarket | GbmMarket | None = None,
+        market: Market | None = None,
         *,
         chain: ChainClock | None = None,
         recording: Recording | None = None,
-        walk: RandomWalk | None = None,
+        law: NullLaw | None = None,
     ) -> None:
         self.processor = Processor(config.settings, config.run.capital, market)
         self.ticks = 0
         self.seconds = 0.0
-        self.walk = walk
+        self.law = law
         self._market = market
         self._chain = chain
         self._recording = recording
@@ -154,9 +160,9 @@ def run_hft(
     ----------
     config : Config
     null_control : bool
-        Run the same strategy on a random walk of the same seed and number of ticks beside it, chunk by chunk,
-        so that the two end together whenever the run ends. Its volatility is that of the market's first 2**20
-        ticks, or of the first 2**20 rows of the recording.
+        Run the same strategy on a null market of the same seed and number of ticks beside it, chunk by chunk,
+        so that the two end together whenever the run ends: on a random walk, for a recording on a bootstrap
+        of its returns. Its volatility is that of the market's first 2**20 ticks or rows.
     out : Path, optional
         Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
         ``.npy``, ``.csv`` or ``.parquet`` file.
@@ -204,46 +210,46 @@ def _prepare_recorded(
     if recording is not None:
         files.callback(recording.close)
     if recording is not None and null_control:
-        head = partial(recording.head, min(HEAD_ROWS, config.run.ticks or HEAD_ROWS))
+        head = partial(recording.head, min(HEAD, config.run.ticks or HEAD))
         try:
-            walk = stop.call(lambda: walk_like_recording(head()))
+            law = stop.call(lambda: like_recording(head()))
         except NoNullMarket as error:
             notes.append(f"There is no null control: {error}.")
-        else:
-            null = None if walk is None else _on_walk(config, walk)
+            law = None
+        if law is not None:
+            null = _on_null(config, law)
+            notes.append(BOOTSTRAP)
     return _Run(config, recording=recording), null, notes
 
 
 def _prepare_simulated(
     config: Config, null_control: bool, stop: Interrupt, files: ExitStack
 ) -> tuple[_Run, _Run | None, list[str]]:
-    is_walk = config.market.name == "gbm"
-    notes: list[str] = []
-    null = None
-    main = _Run(config) if is_walk else _on_chaos(config)
-    if is_walk or null_control:
-        walk = stop.call(lambda: walk_like_chaos(config.market))
-        if walk is not None and is_walk:
-            main = _on_walk(config, walk)
-        if walk is not None and null_control:
-            null = _on_walk(config, walk)
-    if is_walk and null_control:
+    market, notes = config.market, list[str]()
+    if market.name == "chaos":
+        made, chain = chaos_market(market)
+        main = _Run(config, made, chain=chain)
+        walk = stop.call(lambda: walk_like_chaos(market)) if null_control else None
+        return main, None if walk is None else _on_null(config, walk), notes
+    law = stop.call(lambda: named_law(market))
+    if law is None:
+        return _Run(config), None, notes
+    control: NullLaw | None = law
+    if not null_control:
+        control = None
+    elif law.name == "gbm":
         notes.append("This market is the null market itself: it and its control are equal.")
-    return main, null, notes
+    else:
+        notes.append(f"The null control is gbm with the volatility of this market's first {HEAD:,} ticks.")
+        control = stop.call(lambda: walk_like(law, market.seed))
+    return _on_null(config, law), None if control is None else _on_null(config, control), notes
 
 
-def _on_chaos(config: Config) -> _Run:
-    seed, dt_ns = config.market.seed, round(config.market.dt_s * NS_PER_S)
-    chain = ChainClock(seed)
-    market = ChaosMarket(seed, chain.start_ns, dt_ns, spread_bps=config.market.spread_bps)
-    return _Run(config, market, chain=chain)
-
-
-def _on_walk(config: Config, walk: RandomWalk) -> _Run:
-    """Run on a random walk; it has a true price where the configured market has one."""
+def _on_null(config: Config, law: NullLaw) -> _Run:
+    """Run on a null market; it has a true price where the configured market has one."""
     seed = config.market.seed
     chain = ChainClock(seed) if config.market.simulated else None
-    return _Run(config, walk.market(seed), chain=chain, walk=walk)
+    return _Run(config, law.market(seed), chain=chain, law=law)
 
 
 def _drive(
@@ -289,7 +295,7 @@ def _close(
         config,
         totals,
         run.seconds,
-        market=None if run.walk is None else run.walk.described(),
+        market=None if run.law is None else run.law.described(),
         null_control=control,
         interrupted=interrupted,
         notes=(*notes, *_limit_notes(totals)),

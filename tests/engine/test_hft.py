@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 import livetrading.engine.hft as hft
-import livetrading.engine.null_market as null_market
 from livetrading.blockchain.chain_clock import ChainClock
 from livetrading.config import Config, load_config
-from livetrading.core.dtypes import RESULT, TICK, TickFlag
+from livetrading.core.dtypes import RESULT, TICK
 from livetrading.core.market import ChaosMarket, GbmMarket, realised_sd
 from livetrading.core.processor import Processor
 from livetrading.data.ticks import read_ticks
 from livetrading.engine.hft import run_hft
 from livetrading.engine.interrupt import Interrupt
-from livetrading.engine.null_market import NoNullMarket, walk_like_chaos, walk_like_recording
+from livetrading.engine.null_market import walk_like_chaos
 from livetrading.engine.snapshot import Snapshot
 
 DATA = Path(__file__).parents[1] / "data"
@@ -39,17 +38,6 @@ def chaos(config: Config, n: int) -> tuple[ChaosMarket, ChainClock]:
     market = ChaosMarket(config.market.seed, chain.start_ns, dt_ns, spread_bps=config.market.spread_bps)
     market.feed(chain.knots(chain.start_ns + n * dt_ns))
     return market, chain
-
-
-def recording(n: int, *, gap_ns: int = 1_000_000, seed: int = 0) -> np.ndarray[Any, Any]:
-    rng = np.random.default_rng(seed)
-    ticks = np.zeros(n, TICK)
-    mid = 60_000 * np.exp(np.cumsum(rng.normal(0, 1e-5, n)))
-    ticks["ts"] = 1_700_000_000_000_000_000 + gap_ns * np.arange(n)
-    ticks["bid"], ticks["ask"], ticks["price"] = mid - 3, mid + 3, mid
-    ticks["bid_size"] = ticks["ask_size"] = 1.0
-    ticks["flags"] = TickFlag.QUOTE
-    return ticks
 
 
 class FakeClock:
@@ -225,7 +213,7 @@ class TestInterrupted:
         assert report.null_control is not None
         assert (report.ticks, report.null_control.ticks, report.interrupted) == (1000, 1000, True)
 
-    @pytest.mark.parametrize("market", ["chaos", "gbm", PAIR])
+    @pytest.mark.parametrize("market", ["chaos", "gbm", "garch-t", "hawkes", PAIR])
     def test_a_request_before_the_start_gives_an_empty_report(self, market: str) -> None:
         interrupt = Interrupt()
         interrupt.requested = True
@@ -310,85 +298,3 @@ class TestRecorded:
         report = run_hft(configured(market_name=PAIR, run_ticks=9))
         assert report.null_control is None
         assert any("no null control" in note for note in report.notes)
-
-
-class TestWalkLikeRecording:
-    def test_equals_plain_forms(self) -> None:
-        ticks = recording(5000)
-        walk = walk_like_recording(ticks)
-        mid = (ticks["bid"] + ticks["ask"]) / 2
-        returns = np.diff(np.log(mid[::256]))
-        assert walk.sd == pytest.approx(np.sqrt(np.mean(returns**2)) / 16, rel=1e-9)
-        assert walk.price == pytest.approx(mid[0], rel=1e-15)
-        assert (walk.start_ns, walk.dt_ns) == (ticks["ts"][0], 1_000_000)
-        spread = np.median((ticks["ask"] - ticks["bid"]) / mid) * 1e4
-        assert walk.spread_bps == pytest.approx(spread, abs=1e-6)
-
-    def test_blocks_change_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ticks = recording(5000)
-        ticks["bid"][::3] = np.nan
-        whole = walk_like_recording(ticks)
-        monkeypatch.setattr(null_market, "BLOCK", 77)
-        assert walk_like_recording(ticks) == whole
-
-    def test_rows_without_a_usable_quote_are_left_out(self) -> None:
-        ticks = recording(5000)
-        usable = walk_like_recording(ticks)
-        bad = ticks[:8].copy()
-        bad["bid"] = [np.nan, 0, -1, 2, np.inf, 1, 1, np.nan]
-        bad["ask"] = [1, 1, 1, 1, np.inf, np.nan, np.inf, np.nan]
-        assert walk_like_recording(np.concatenate([bad, ticks])) == usable
-
-    def test_a_short_recording_has_eight_returns_at_least(self) -> None:
-        ticks = recording(100)
-        mid = ((ticks["bid"] + ticks["ask"]) / 2)[::12]
-        sd = np.sqrt(np.mean(np.diff(np.log(mid)) ** 2) / 12)
-        assert walk_like_recording(ticks).sd == pytest.approx(sd, rel=1e-9)
-
-    @pytest.mark.parametrize("n", [0, 1, 8])
-    def test_too_few_rows(self, n: int) -> None:
-        with pytest.raises(NoNullMarket, match=f"more than 8 usable ticks, was {n}"):
-            walk_like_recording(recording(max(n, 1))[:n])
-
-    def test_a_constant_mid(self) -> None:
-        ticks = recording(100)
-        ticks["bid"], ticks["ask"] = 99.0, 101.0
-        with pytest.raises(NoNullMarket, match="mid that moves"):
-            walk_like_recording(ticks)
-
-    def test_rows_that_the_processor_rejects_are_left_out(self) -> None:
-        ticks = recording(5000)
-        usable = walk_like_recording(ticks)
-        bad = ticks[[256, 512, 768, 1024, 1280, 1536, 1792]].copy()
-        bad["bid"] = bad["ask"] = 1.0
-        bad["price"][0], bad["ask"][1], bad["bid"][2], bad["ts"][3] = -1.0, 1e308, 5e-324, 0
-        bad["ts"][4], bad["bid_size"][5], bad["volume"][6] = 2**62 + 1, -1.0, np.nan
-        mixed = np.insert(ticks, [256, 512, 768, 1024, 1280, 1536, 1792], bad)
-        processor = Processor(configured().settings, 1000.0)
-        processor.replay(mixed)
-        assert sum(processor.totals()["rejected"].values()) == len(bad)
-        assert walk_like_recording(mixed) == usable
-        assert walk_like_recording(np.concatenate([ticks, bad[3:4]])) == usable
-
-    def test_one_wrong_time_does_not_set_the_gap(self) -> None:
-        ticks = recording(5000)
-        ticks["ts"][0] = 0
-        assert walk_like_recording(ticks).dt_ns == 1_000_000
-
-    def test_the_gap_is_that_of_many_ticks_where_they_come_in_bursts(self) -> None:
-        ticks = recording(5120)
-        ticks["ts"] = ticks["ts"][0] + np.arange(5120) // 16 * 16_000_000
-        assert walk_like_recording(ticks).dt_ns == 1_000_000
-
-    @pytest.mark.parametrize("first_ns", [-100, 2**62, 2**62 - 50])
-    def test_times_beyond_what_a_market_can_have(self, first_ns: int) -> None:
-        ticks = recording(100)
-        ticks["ts"] = first_ns + np.arange(100)
-        with pytest.raises(NoNullMarket):
-            walk_like_recording(ticks)
-
-    def test_the_excerpt(self) -> None:
-        ticks = read_ticks([Path(part) for part in PAIR.split(",")])
-        walk = walk_like_recording(ticks)
-        assert walk.price == pytest.approx(61661.835)
-        assert 0 < walk.sd < 1e-3
