@@ -408,7 +408,7 @@ def test_rules_earn_nothing_but_their_costs(name: str, rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_rules_lose_on_hawkes_after_costs(rule: str) -> None:
-    """At the mid the price can be foretold, by a fiftieth of what it costs."""
+    """At the mid the price can be foretold, by less than a tenth of what it costs."""
     gross, error, net, net_error = table(of("hawkes"), rule)
     assert abs(gross) > 10 * error
     assert abs(gross) < 0.1 * abs(net)
