@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from livetrading.blockchain.chain_clock import ChainClock
 from livetrading.config import Config, ConfigError, MarketConfig
 from livetrading.core.dtypes import TICK
-from livetrading.core.market import ChaosMarket, GbmMarket
+from livetrading.core.market import Market
 from livetrading.data.returns import log_returns, mids, read_bars
 from livetrading.data.ticks import Recording, open_ticks
-from livetrading.engine.null_market import CLOCK_END_NS, walk_like_chaos
+from livetrading.engine.null_market import CLOCK_END_NS, chaos_market, named_law
 from livetrading.research.stylised_facts import RECORDED, StylisedFacts, stylised_facts, verdicts
 
 __all__ = ["Interval", "MarketFacts", "interval_text", "market_facts", "parse_interval"]
@@ -180,7 +180,7 @@ def _simulated_mids(
     market: MarketConfig, dt_ns: int, ticks: int, step: int, count: int
 ) -> NDArray[np.float64]:
     """Every `step`-th mid from the first tick on."""
-    simulated, chain = _simulated(market, dt_ns)
+    simulated, chain = _simulated(market)
     room = (CLOCK_END_NS - simulated.start_ns) // dt_ns
     if ticks > room:
         raise ConfigError(f"--ticks must be at most {room}, where the market's clock ends, was {ticks}")
@@ -196,11 +196,10 @@ def _simulated_mids(
     return prices
 
 
-def _simulated(market: MarketConfig, dt_ns: int) -> tuple[ChaosMarket | GbmMarket, ChainClock]:
-    chain = ChainClock(market.seed)
-    if market.name == "gbm":
-        return walk_like_chaos(market).market(market.seed), chain
-    return ChaosMarket(market.seed, chain.start_ns, dt_ns, spread_bps=market.spread_bps), chain
+def _simulated(market: MarketConfig) -> tuple[Market, ChainClock]:
+    if market.name == "chaos":
+        return chaos_market(market)
+    return named_law(market).market(market.seed), ChainClock(market.seed)
 
 
 def _of_recording(market: MarketConfig, every: Interval, ticks: int | None) -> MarketFacts:
