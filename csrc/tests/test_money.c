@@ -88,6 +88,35 @@ static void fee_is_exact(void)
     }
 }
 
+/* Whole periods first, then what is left of one, so that 128 bits are enough. */
+static void borrow_is_exact(void)
+{
+    const int64_t period = 28800000000000;
+    for (int i = 0; i < 2000000; i++) {
+        int64_t amount = (int64_t)(word() >> (3 + word() % 60)), ppb = (int64_t)(word() % 100000001);
+        int64_t ns = (int64_t)(word() >> (2 + word() % 60));
+        if (i % 3 == 0) ns = (int64_t)(word() % 400) * (period / 40);
+        if (i % 3 == 1) amount = amount / 500000000 * 500000000;
+        wide scaled = (wide)amount * (uint64_t)ppb;          /* below 2^88 */
+        wide whole = scaled / 1000000000 * (uint64_t)(ns / period), part = scaled % 1000000000 * (uint64_t)(ns / period);
+        wide rest = scaled / 1000000000 * (uint64_t)(ns % period);
+        whole += part / 1000000000 + rest / (uint64_t)period;
+        wide fraction = part % 1000000000 * (uint64_t)period + rest % (uint64_t)period * 1000000000
+                        + scaled % 1000000000 * (uint64_t)(ns % period);
+        wide unit = (wide)1000000000 * (uint64_t)period;
+        whole += fraction / unit;
+        fraction %= unit;
+        if (2 * fraction > unit || (2 * fraction == unit && (whole & 1))) whole++;
+        int64_t expected = whole > (wide)LT_MICRO_MAX ? -1 : (int64_t)whole;
+        assert(lt_borrow(amount, ppb, ns) == expected);
+    }
+    assert(lt_borrow(1000, 500000, period) == 0 && lt_borrow(3000, 500000, period) == 2);
+    assert(lt_borrow(3000, 1000000, period / 2) == 2 && lt_borrow(5000, 1000000, period / 2) == 2);
+    assert(lt_borrow(3000, 1000000, period / 2 - 1) == 1 && lt_borrow(5000, 1000000, period / 2 + 1) == 3);
+    assert(lt_borrow(0, 100000000, INT64_MAX) == 0 && lt_borrow(LT_MICRO_MAX, 100000000, INT64_MAX) == -1);
+    assert(lt_borrow(LT_MICRO_MAX, 100000000, 10 * period) == LT_MICRO_MAX);
+}
+
 static void too_much_is_refused(void)
 {
     assert(lt_notional(1e15, (int64_t)1 << 50) == -1 && lt_notional(1e300, 1) == -1 && lt_notional(0x1p64, 1) == -1);
@@ -102,6 +131,7 @@ int main(void)
     ties_go_to_even();
     fee_is_exact();
     large_ties_go_to_even();
+    borrow_is_exact();
     too_much_is_refused();
     puts("money");
     return 0;

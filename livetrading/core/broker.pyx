@@ -147,6 +147,7 @@ cdef int64_t displayed(const broker_t *b, int side, int64_t wanted) noexcept nog
     if not size >= 0.0:
         return wanted
     found = satoshi(size) - taken(b, side)
+    found = found if found > 0 else 0                 # without impact a market order takes what is not displayed too
     return found if found < wanted else wanted
 
 
@@ -457,7 +458,7 @@ cdef void broker_borrow(broker_t *b, int64_t ts) noexcept nogil:
         due = borrow_due(b, a, ts)
         if due < 0 or not (held(a.cash - due) and held(a.borrow + due)):
             b.refused[REFUSED_LEDGER] += 1
-        elif due > 0:
+        else:
             a.cash -= due
             a.borrow += due
             a.borrow_ts = ts
