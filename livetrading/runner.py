@@ -185,7 +185,8 @@ def hft(
 def facts(
     ctx: typer.Context,
     market: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="chaos, gbm, or a file of bars, returns or ticks.")
+        str,
+        typer.Argument(metavar="NAME|FILE", help="A simulated market, or a file of bars, returns or ticks."),
     ],
     every: Annotated[
         str | None,
@@ -195,15 +196,25 @@ def facts(
         str | None, _text("Ticks to simulate (default: 1440 prices), or rows to use (default: all).", "N")
     ] = None,
     seed: Annotated[str | None, _text("Of a simulated market (default 1).", "N")] = None,
+    returns: Annotated[
+        str | None, _text("What bootstrap draws from: returns, bars or ticks.", "FILE")
+    ] = None,
     plot: Annotated[Path | None, _text("Draw them to a .png or .svg file.", "FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> int:
     """Measure the stylised facts of a market, beside those of recorded Bitcoin."""
     from livetrading.config import load_config
 
-    names = {"market.name": "argument NAME|FILE", "run.ticks": "--ticks", "market.seed": "--seed"}
+    names = {
+        "market.name": "argument NAME|FILE",
+        "run.ticks": "--ticks",
+        "market.seed": "--seed",
+        "market.returns": "--returns",
+    }
     given = {
-        path: value for path, value in zip(names, (market, ticks, seed), strict=True) if value is not None
+        path: value
+        for path, value in zip(names, (market, ticks, seed, returns), strict=True)
+        if value is not None
     }
     tree = load_config({"run.capital": 1, **given}, environ=os.environ, names=names)
     if seed is not None and not tree.market.simulated:
@@ -213,7 +224,8 @@ def facts(
 
     step = None if every is None else parse_interval(every)
     if plot is not None:
-        _check_out(plot, tree.market.paths, "--plot")
+        read = [*tree.market.paths, *([Path(tree.market.returns)] if tree.market.returns else [])]
+        _check_out(plot, read, "--plot")
         check_plot(plot)
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
     count = None if ticks is None else tree.run.ticks

@@ -101,6 +101,18 @@ class TestSimulated:
         for mean, expected, bound in zip(np.mean(shapes, axis=0), design, bounds, strict=True):
             assert mean == pytest.approx(expected, abs=bound)
 
+    def test_garch_has_fat_tails_and_clusters_tick_by_tick(self) -> None:
+        """The design's row has excess kurtosis 7.1 and acf r -0.004, of one path whose steps are hours."""
+        rows = [
+            market_facts(configured("garch-t", seed=seed), Interval(ticks=1), HOURS + 1).facts
+            for seed in range(1, 9)
+        ]
+        assert all(verdicts(facts)["fat_tails"] for facts in rows)
+        assert sum(bool(verdicts(facts)["clustering"]) for facts in rows) >= 5
+        kurtosis = np.mean([facts.excess_kurtosis or 0.0 for facts in rows])
+        assert kurtosis == pytest.approx(7.1, abs=5)  # the spread from seed to seed is 4.7
+        assert np.mean([facts.acf_r[1] or 0.0 for facts in rows]) == pytest.approx(0, abs=0.05)
+
     def test_chaos_itself_fails_as_the_design_says(self) -> None:
         for seed in (1, 2):
             facts = market_facts(configured("chaos", seed=seed, dt_s=10.0)).facts
@@ -307,9 +319,21 @@ class TestCommand:
             json.loads(facts(capsys, "gbm", "--ticks", "1000", "--every", "10", "--json"))["every_ticks"] == 1
         )
 
+    def test_a_bootstrap_draws_from_a_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        tree = json.loads(
+            facts(capsys, "bootstrap", "--returns", str(QUOTES), "--ticks", "500", "--every", "1t", "--json")
+        )
+        assert (tree["market"], tree["n"]) == ("bootstrap", 499)
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
+            (["bootstrap"], "market.returns must be a file for the market bootstrap"),
+            (["gbm", "--returns", str(QUOTES)], "market.returns"),
+            (
+                ["bootstrap", "--returns", str(QUOTES), "--plot", str(QUOTES)],
+                "--plot must not be the recording",
+            ),
             (["kaos"], "market.name must be chaos, gbm"),
             (["absent.csv"], "absent.csv must be a readable CSV file"),
             (["chaos", "--plot", "a.pdf"], "a figure must go to one of .png, .svg, was a.pdf"),
