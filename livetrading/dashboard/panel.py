@@ -233,7 +233,6 @@ def _account_block(frame: Frame, width: int, glyphs: _Glyphs) -> list[Line]:
         ("equity, USD", [(_usd(a.equity), STRONG) for a in sides]),
         ("change", [_change(a, frame.capital) for a in sides]),
         ("drawdown", [(f"{a.drawdown:.2%}", None) for a in sides]),
-        ("max drawdown", [(f"{a.max_drawdown:.2%}", None) for a in sides]),
         ("trades", [(f"{a.trades:,}", None) for a in sides]),
         ("win rate", [(f"{a.wins / a.trades:.2%}" if a.trades else "undefined", STRONG) for a in sides]),
     ]

@@ -271,6 +271,7 @@ def _drive(
                 snapshot_of(
                     main.processor,
                     None if null is None else null.processor,
+                    ticks=main.ticks,
                     done=main.done(run),
                     elapsed=clock() - begun,
                     seconds=main.seconds,

@@ -1,10 +1,11 @@
 """A run as it stands between two chunks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan, nan
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from livetrading.core.dtypes import RESULT
 from livetrading.core.processor import Processor
 
 __all__ = ["Account", "Snapshot", "snapshot_of"]
@@ -18,8 +19,8 @@ class Account:
     ----------
     equity : float
         USD; an open position is marked at the mid.
-    drawdown, max_drawdown : float
-        Fractions of the highest equity: that of the last tick, and the largest so far.
+    drawdown : float
+        Of the last tick, a fraction of the highest equity so far.
     position_sat : int
         Satoshi, negative where short.
     trades, wins : int
@@ -28,7 +29,6 @@ class Account:
 
     equity: float
     drawdown: float
-    max_drawdown: float
     position_sat: int
     trades: int
     wins: int
@@ -73,49 +73,61 @@ class Snapshot:
 
 
 def snapshot_of(
-    market: Processor, control: Processor | None, *, done: float | None, elapsed: float, seconds: float
+    market: Processor,
+    control: Processor | None,
+    *,
+    ticks: int,
+    done: float | None,
+    elapsed: float,
+    seconds: float,
 ) -> Snapshot:
     """Take the snapshot of processors that are not running.
 
     Parameters
     ----------
     market, control : Processor
-    done, elapsed, seconds
+    ticks, done, elapsed, seconds
         Taken over as they are.
 
     Returns
     -------
     Snapshot
     """
-    row = market.last_row()
+    row = _row(market)
     return Snapshot(
-        ticks=market.totals()["ticks"],
+        ticks=ticks,
         done=done,
         elapsed=elapsed,
         seconds=seconds,
-        price=_known(row, "market_price"),
-        true_price=_known(row, "true_price"),
-        vote_logodds=_known(row, "vote_logodds"),
-        vote_probability=_known(row, "vote_probability"),
-        direction=int(row["direction"][0]) if len(row) else 0,
-        account=_account(market),
-        control=None if control is None else _account(control),
+        price=_known(row["market_price"]),
+        true_price=_known(row["true_price"]),
+        vote_logodds=_known(row["vote_logodds"]),
+        vote_probability=_known(row["vote_probability"]),
+        direction=row["direction"],
+        account=_account(row),
+        control=None if control is None else _account(_row(control)),
     )
 
 
-def _account(processor: Processor) -> Account:
-    totals, row = processor.totals(), processor.last_row()
+def _row(processor: Processor) -> dict[str, Any]:
+    """The columns of the last tick; before the first an account at rest and nothing else known."""
+    row = processor.last_row()
+    if len(row) == 0:
+        nothing: dict[str, Any] = dict.fromkeys(RESULT.names or (), nan)
+        at_rest = {"equity": processor.totals()["equity_usd"], "drawdown": 0.0}
+        return nothing | at_rest | dict.fromkeys(("direction", "position", "trades", "wins"), 0)
+    return dict(zip(RESULT.names or (), row.item(), strict=True))
+
+
+def _account(row: Mapping[str, Any]) -> Account:
     return Account(
-        equity=totals["equity_usd"],
-        drawdown=_known(row, "drawdown") or 0.0,
-        max_drawdown=totals["max_drawdown"],
-        position_sat=totals["position_sat"],
-        trades=totals["trades"],
-        wins=totals["wins"],
+        equity=row["equity"],
+        drawdown=row["drawdown"],
+        position_sat=row["position"],
+        trades=row["trades"],
+        wins=row["wins"],
     )
 
 
-def _known(row: NDArray[np.void], name: str) -> float | None:
-    if len(row) == 0 or np.isnan(row[name][0]):
-        return None
-    return float(row[name][0])
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value

