@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from livetrading.core.variates import log_return
 from livetrading.data.errors import DataError
 from livetrading.data.merge import PRICE_MAX, PRICE_MIN, quoted
 from livetrading.data.ticks import DAMAGE, open_ticks
@@ -78,7 +79,8 @@ def read_returns(path: Path) -> NDArray[np.float64]:
 
 def log_returns(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ln(p[i + 1] / p[i]); prices are above 0, shape (n,), and the returns of shape (n - 1,)."""
-    return np.asarray(np.diff(np.log(prices)))
+    # the core's own logarithm: a bootstrap of these returns is to be the same bytes on every machine
+    return log_return(np.ascontiguousarray(prices, np.float64))
 
 
 def mids(chunks: Iterable[NDArray[np.void]]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:

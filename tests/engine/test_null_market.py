@@ -78,6 +78,11 @@ class TestNamed:
         assert (law.name, law.start_ns, law.dt_ns, law.spread_bps) == (name, chaos.start_ns, chaos.dt_ns, 2.0)
         assert law.price == chain.knots(chain.start_ns)["true_price"][0]
         assert law.sd == (None if name == "hawkes" else walk_like_chaos(config.market).sd)
+        ticks = made(law, 3, 5000)
+        spread = np.log((ticks["ask"] - ticks["bid"]) / (ticks["ask"] + ticks["bid"]) * 2e4)
+        assert np.median(spread) == pytest.approx(np.log(2), abs=4 * 0.3 * 1.25 / 5000**0.5)
+        assert (ticks["ts"][0], ticks["ts"][1]) == (law.start_ns, law.start_ns + law.dt_ns)
+        assert ticks["bid"][0] + ticks["ask"][0] == pytest.approx(2 * law.price, rel=1e-3)
 
     @pytest.mark.parametrize("name", ["gbm", "garch-t", "bootstrap"])
     def test_has_the_volatility_of_the_chaos_market(self, name: str, returns: Path) -> None:

@@ -144,7 +144,7 @@ class TestFiles:
         series = pd.Series(((rows["bid"] + rows["ask"]) / 2).to_numpy(), rows["ts"].to_numpy())
         at = np.arange(rows["ts"].iloc[0], rows["ts"].iloc[-1] + 1, 100_000_000)
         prices = [series[series.index <= when].iloc[-1] for when in at]
-        assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-15)
+        assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-14)
         assert (found.kind, found.every_s, found.every_ticks, found.ticks) == ("recording", 0.1, None, 600)
 
     @given(
@@ -183,13 +183,13 @@ class TestFiles:
                     market_facts(config, interval)
             else:
                 found = market_facts(config, interval)
-                assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-15)
+                assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-14)
                 assert found.ticks == len(gaps)
 
     def test_a_recording_by_rows(self) -> None:
         found = market_facts(configured(QUOTES), Interval(ticks=7), 100)
         prices = mid(read_ticks([QUOTES]))[:100:7]
-        assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-15)
+        assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-14)
         assert (found.every_ticks, found.every_s) == (7, None)
 
     def test_bars_are_summed_by_rows(self, tmp_path: Path) -> None:
