@@ -216,6 +216,16 @@ class Config:
     run: RunConfig
     settings: Settings
 
+    def __post_init__(self) -> None:
+        broker = self.settings.broker
+        _require(
+            (broker.latency == "recorded") == bool(broker.latency_file),
+            "broker.latency_file",
+            "given where broker.latency is 'recorded', and nowhere else",
+            broker.latency_file,
+        )
+        _require("\0" not in broker.latency_file, "broker.latency_file", "without NUL", broker.latency_file)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as TOML spells it, ready for JSON; what is not given is None."""
         tree = {"market": asdict(self.market), "run": asdict(self.run), **asdict(self.settings)}
@@ -395,7 +405,9 @@ def _build(preset: str, layers: Sequence[Sequence[_Entry]], capital: str) -> Con
     market, run = parts.pop("market"), parts.pop("run")
     if market.simulated and not _extents(asdict(run)):
         run = replace(run, ticks=DEFAULT_TICKS)
-    return Config(preset=preset, market=market, run=run, settings=_make(Settings, parts, origins))
+    whole = {"preset": preset, "market": market, "run": run, "settings": _make(Settings, parts, origins)}
+    made: Config = _make(Config, whole, origins)
+    return made
 
 
 def _check_key(entry: _Entry) -> None:

@@ -165,6 +165,16 @@ def test_seed_is_cost_free_and_differs_in_costs_and_exits_alone() -> None:
     assert differing == {"preset", "market", "exits", "broker"}
 
 
+def test_recorded_latencies_go_with_their_file(tmp_path: Path) -> None:
+    rule = "broker.latency_file must be given where broker.latency is 'recorded', and nowhere else"
+    with pytest.raises(ConfigError, match=f"{rule}, was '' .*preset realistic"):
+        load_config({**CAPITAL, "broker.latency": "recorded"})
+    with pytest.raises(ConfigError, match=f"{rule}, was 'a.csv' .*flag broker.latency_file"):
+        load_config({**CAPITAL, "broker.latency_file": "a.csv"})
+    config = load_config({**CAPITAL, "broker.latency": "recorded", "broker.latency_file": "a.csv"})
+    assert config.settings.broker.latency_file == "a.csv"
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_dictionary_is_json_and_loads_back(tmp_path: Path, preset: str) -> None:
     config = load_config({**CAPITAL, "market.columns": "a=ts", "market.name": "a.csv"}, preset=preset)

@@ -15,6 +15,7 @@ from livetrading.config import Config, RunConfig
 from livetrading.core.dtypes import RESULT
 from livetrading.core.market import Market
 from livetrading.core.processor import Processor
+from livetrading.data.latency import read_latencies
 from livetrading.data.results import ResultWriter
 from livetrading.data.ticks import Recording, open_ticks
 from livetrading.engine.interrupt import Interrupt
@@ -73,7 +74,9 @@ class _Run:
         recording: Recording | None = None,
         law: NullLaw | None = None,
     ) -> None:
-        self.processor = Processor(config.settings, config.run.capital, market)
+        file, seed = config.settings.broker.latency_file, config.market.seed
+        late = read_latencies(Path(file)) if file else None
+        self.processor = Processor(config.settings, config.run.capital, market, seed=seed, latencies=late)
         self.ticks = 0
         self.seconds = 0.0
         self.law = law

@@ -40,6 +40,22 @@ def chaos(config: Config, n: int) -> tuple[ChaosMarket, ChainClock]:
     return market, chain
 
 
+def test_latencies_of_a_file_and_of_the_seed(tmp_path: Path) -> None:
+    """One recorded latency is a constant one; drawn ones are another with every seed of the market."""
+    (tmp_path / "late.csv").write_text("latency_ns\n250000000\n")
+    run = {"run_ticks": 30_000, "broker_taker_bps": 0, "sizing_kelly": 1}
+    recorded = configured(**run, broker_latency="recorded", broker_latency_file=str(tmp_path / "late.csv"))
+    constant = run_hft(configured(**run, broker_latency_us=250_000), null_control=False)
+    assert run_hft(recorded, null_control=False).fills_sha256 == constant.fills_sha256
+    drawn = configured(**run, broker_latency="log-normal", broker_latency_us=250_000)
+    processor = Processor(drawn.settings, 1000.0, chaos(drawn, 30_000)[0], seed=drawn.market.seed)
+    processor.run(30_000)
+    processor.close()
+    totals = processor.totals()
+    assert totals["trades"] > 100
+    assert run_hft(drawn, null_control=False).fills_sha256 == totals["fills_sha256"] != constant.fills_sha256
+
+
 class FakeClock:
     """One second passes from each look to the next."""
 
