@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from livetrading.blockchain.chain_clock import ChainClock
     from livetrading.config import Config, ConfigError, load_config
+    from livetrading.core.broker import PaperBroker
     from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
-    from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError
+    from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError, OrderError
     from livetrading.core.market import (
         BootstrapMarket,
         ChaosMarket,
@@ -56,6 +57,8 @@ __all__ = [
     "HawkesMarket",
     "LimitSettings",
     "LivetradingError",
+    "OrderError",
+    "PaperBroker",
     "Processor",
     "Reason",
     "Recording",
@@ -79,8 +82,9 @@ __all__ = [
 _MODULES = {
     "blockchain.chain_clock": ("ChainClock",),
     "config": ("Config", "ConfigError", "load_config"),
+    "core.broker": ("PaperBroker",),
     "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
-    "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError"),
+    "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
     "core.market": (
         "BootstrapMarket",
         "ChaosMarket",
