@@ -154,7 +154,9 @@ def hft(
     fee_bps: Annotated[str | None, _text("Taker fee in bps of the notional.", "BPS")] = None,
     latency_us: Annotated[str | None, _text("From decision to execution, in microseconds.", "US")] = None,
     null_control: Annotated[bool, typer.Option(help="Run on a null market too, for comparison.")] = True,
-    out: Annotated[Path | None, _text("Write results to a .npy, .csv or .parquet file.", "FILE")] = None,
+    out: Annotated[
+        Path | None, _text("Write results to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")
+    ] = None,
     every: Annotated[str | None, _text("A row of results every K ticks (default 1).", "K")] = None,
     config: Annotated[Path | None, _text("Configuration in TOML.", "FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,

@@ -17,7 +17,7 @@ __all__ = ["ParquetColumns"]
 DAMAGE: Final = (OSError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError, RuntimeError)
 """What pyarrow raises of a file that makes no sense."""
 
-PAGE_BUFFER: Final = 1 << 20
+PAGE_BUFFER: Final = 1 << 16
 """Bytes of a column read at once: a row group may be larger than the memory."""
 
 

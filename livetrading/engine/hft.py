@@ -168,7 +168,7 @@ def run_hft(
         of its returns. Its volatility is that of the market's first 2**20 ticks or rows.
     out : Path, optional
         Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
-        ``.npy``, ``.csv`` or ``.parquet`` file.
+        file, as `ResultWriter` does.
     progress : callable, optional
         Called after every chunk.
     clock : callable
