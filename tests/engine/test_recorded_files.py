@@ -95,7 +95,7 @@ class TestEveryFormat:
         self, folder: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch, suffix: str
     ) -> None:
         expected = replayed(folder / "a.npy", null_control=True, **{"run.ticks": 20_000}).null_control
-        monkeypatch.setattr(hft, "HEAD_ROWS", 20_000)
+        monkeypatch.setattr(hft, "HEAD", 20_000)
         report = replayed(folder / f"a{suffix}", null_control=True)
         assert report.fills_sha256 == whole["fills_sha256"]
         assert report.null_control is not None
