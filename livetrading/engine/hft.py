@@ -41,7 +41,9 @@ __all__ = ["Clock", "Progress", "run_hft"]
 Clock = Callable[[], float]
 """Seconds that never run backwards, from any origin."""
 Progress = Callable[[Snapshot], object]
-"""Called now and then with the run as it stands."""
+"""Called with the run as it stands, after a chunk and at most sixteen times a second."""
+GLANCE_S: Final = 1 / 16
+"""Between two calls of a `Progress`: taking a snapshot costs as much as a thousand ticks."""
 
 BOOTSTRAP: Final = (
     "The null control draws on the returns of the recording's first 2^20 rows: in blocks of 20 on average, "
@@ -170,7 +172,7 @@ def run_hft(
         Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
         file, as `ResultWriter` does.
     progress : callable, optional
-        Called after every chunk.
+        Called after a chunk, at most sixteen times a second of `clock`.
     clock : callable
         The wall clock.
     interrupt : Interrupt, optional
@@ -264,19 +266,20 @@ def _drive(
     progress: Progress | None,
     rows: _Rows | None,
 ) -> None:
-    begun = clock()
+    begun = shown = clock()
     while not stop.requested and (n := main.left(run)) > 0:
         main.advance(n, stop, clock, run.every, rows)
         if null is not None:
             null.advance(main.ticks - null.ticks, stop, clock)
-        if progress is not None:
+        if progress is not None and (now := clock()) - shown >= GLANCE_S:
+            shown = now
             progress(
                 snapshot_of(
                     main.processor,
                     None if null is None else null.processor,
                     ticks=main.ticks,
                     done=main.done(run),
-                    elapsed=clock() - begun,
+                    elapsed=now - begun,
                     seconds=main.seconds,
                 )
             )

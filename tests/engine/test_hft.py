@@ -158,7 +158,7 @@ class TestSimulated:
     def test_progress_goes_from_nothing_to_all(self) -> None:
         seen: list[Snapshot] = []
         config = configured(run_ticks=2500, run_chunk=1000)
-        run_hft(config, progress=seen.append)
+        run_hft(config, progress=seen.append, clock=FakeClock())
         assert [(s.ticks, s.done) for s in seen] == [(1000, 0.4), (2000, 0.8), (2500, 1.0)]
 
     def test_a_limit_that_held_orders_is_named(self) -> None:
@@ -186,7 +186,7 @@ class TestRows:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            run_hft(configured(run_ticks=1000), out=tmp_path / "rows.npy", progress=fail)
+            run_hft(configured(run_ticks=1000), out=tmp_path / "rows.npy", progress=fail, clock=FakeClock())
         assert list(tmp_path.iterdir()) == []
 
 
@@ -200,7 +200,8 @@ class TestInterrupted:
                 interrupt.requested = True
 
         config = configured(run_forever=True, run_chunk=1000)
-        report = run_hft(config, progress=press, interrupt=interrupt, out=tmp_path / "rows.npy")
+        out = tmp_path / "rows.npy"
+        report = run_hft(config, progress=press, interrupt=interrupt, out=out, clock=FakeClock())
         assert (report.ticks, report.interrupted) == (3000, True)
         assert report.null_control is not None
         assert report.null_control.ticks == 3000

@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,10 @@ class TestEveryFormat:
             if ticks_wanted:
                 given["run.ticks"] = ticks_wanted
             run_hft(
-                load_config(given), null_control=False, progress=lambda s, seen=shares: seen.append(s.done)
+                load_config(given),
+                null_control=False,
+                progress=lambda s, seen=shares: seen.append(s.done),
+                clock=count().__next__,
             )
             assert shares[-1] == pytest.approx(1.0)
             assert 0 < shares[0] < 0.3

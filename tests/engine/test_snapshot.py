@@ -22,20 +22,22 @@ def configured(**flags: Any) -> Config:
     return load_config({key.replace("_", ".", 1): value for key, value in given.items()}, preset="seed")
 
 
-def snapshots(config: Config, **options: Any) -> list[Snapshot]:
-    seen: list[Snapshot] = []
-    run_hft(config, progress=seen.append, **options)
-    return seen
+class SteadyClock:
+    """The same time passes from each look to the next."""
 
-
-class SecondClock:
-    """One second passes from each look to the next."""
-
-    now = 0.0
+    def __init__(self, step: float = 1.0) -> None:
+        self.now, self.step = 0.0, step
 
     def __call__(self) -> float:
-        self.now += 1.0
+        self.now += self.step
         return self.now
+
+
+def snapshots(config: Config, step: float = 1.0, **options: Any) -> list[Snapshot]:
+    """Those of a run by a clock on which every chunk is worth one."""
+    seen: list[Snapshot] = []
+    run_hft(config, progress=seen.append, clock=SteadyClock(step), **options)
+    return seen
 
 
 class TestSnapshots:
@@ -59,7 +61,7 @@ class TestSnapshots:
     def test_the_control_is_that_of_the_report(self) -> None:
         config = configured(run_ticks=50 * CHUNK)
         seen: list[Snapshot] = []
-        control = run_hft(config, progress=seen.append).null_control
+        control = run_hft(config, progress=seen.append, clock=SteadyClock()).null_control
         shown = seen[-1].control
         assert control is not None
         assert shown is not None
@@ -82,9 +84,14 @@ class TestSnapshots:
 
     def test_seconds_are_the_markets_and_elapsed_both_sides(self) -> None:
         # Two looks a side and chunk, one a snapshot: each takes a second.
-        seen = snapshots(configured(run_ticks=3 * CHUNK), clock=SecondClock())
+        seen = snapshots(configured(run_ticks=3 * CHUNK))
         assert [s.seconds for s in seen] == [1.0, 2.0, 3.0]
         assert [s.elapsed for s in seen] == [5.0, 10.0, 15.0]
+
+    def test_there_are_sixteen_a_second_at_most(self) -> None:
+        # Five looks at the clock a chunk, 32 in a sixteenth of a second: every seventh chunk.
+        seen = snapshots(configured(run_ticks=100 * CHUNK), step=1 / 512)
+        assert [s.ticks for s in seen] == [7 * k * CHUNK for k in range(1, 15)]
 
     def test_before_the_first_tick_nothing_is_known(self) -> None:
         processor = Processor(configured().settings, 1000.0)
