@@ -62,7 +62,8 @@ def _read_array(path: Path) -> NDArray[np.int64]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            array = np.load(path, allow_pickle=False)
+            # `np.load` opens what looks like an archive as one, and leaves a broken one open
+            array = np.lib.format.open_memmap(path, mode="r")
     except DAMAGE as error:
         raise DataError(f"{path} must be a .npy array, was: {error}") from error
     fits = array.dtype.kind in "iu" and np.can_cast(array.dtype, np.int64)

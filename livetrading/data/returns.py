@@ -165,7 +165,8 @@ def _read_array(path: Path) -> Bars | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            # `np.load` opens what looks like an archive as one, and leaves a broken one open
+            array = np.lib.format.open_memmap(path, mode="r")
     except DAMAGE as error:
         raise DataError(f"{path} must be a .npy array, was: {error}") from error
     if array.dtype.names is not None:

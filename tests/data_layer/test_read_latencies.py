@@ -61,9 +61,11 @@ def test_arrays_of_another_shape(tmp_path: Path, table: object) -> None:
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "no.npy").write_bytes(b"no array")
+    (tmp_path / "archive.npy").write_bytes(b"PK\x03\x04")
     (tmp_path / "no.csv").write_bytes(b"latency_ns\n\xff\n")
     for name, rule in (
         ("no.npy", "must be a .npy array"),
+        ("archive.npy", "must be a .npy array"),
         ("no.csv", "UTF-8"),
         ("absent.csv", "readable"),
         (".", "directory"),

@@ -112,6 +112,7 @@ class TestBars:
             "plain.csv.gz": b"close\n1\n2\n",
             "latin.csv": b"close,\xe9\n1,2\n",
             "cut.npy": b"\x93NUMPY\x01\x00v\x00{'descr'",
+            "archive.npy": b"PK\x03\x04",
         }.items():
             (tmp_path / name).write_bytes(data)
             with pytest.raises(DataError, match=name):
