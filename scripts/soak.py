@@ -1,10 +1,10 @@
 """Run a preset for a thousand million ticks: flat memory, and at the end state equal to a fresh computation.
 
 ``python scripts/soak.py --ticks 1000000000 --preset realistic`` samples the resident memory every million
-ticks, fits a line through the samples after the first tenth (Theil-Sen: the median slope of all pairs), and compares
-z-score, order flow imbalance and price level of the last rows with two passes over their windows in extended
-precision. It ends with 1 where memory grows by more than 1 KiB in 10^8 ticks, a descriptor stays open, or a
-value is off by more than 1e-9.
+ticks, fits a line through the samples after the first tenth (Theil-Sen: the median slope of all pairs), and
+compares z-score, order flow imbalance and price level of the last rows with two passes over their windows in
+extended precision. It ends with 1 where memory grows by more than 1 KiB in 10^8 ticks, a descriptor stays
+open, or a value is off by more than 1e-9.
 """
 
 import argparse

@@ -13,11 +13,14 @@ from fuzz_ticks import ODD, TIMES, faults
 from pyarrow import parquet
 from tapes import DATA, awkward
 
+from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import TICK, Rejection
 from livetrading.core.processor import Processor
-from livetrading.core.settings import ExitSettings, Settings
+from livetrading.core.settings import BrokerSettings, ExitSettings, Settings
 from livetrading.data.columns import PLACES, SUFFIXES
 from livetrading.data.errors import DataError
+from livetrading.data.latency import read_latencies
+from livetrading.data.returns import read_returns
 from livetrading.data.ticks import open_ticks, read_ticks, write_ticks
 
 Rng = np.random.Generator
@@ -223,8 +226,44 @@ def assert_written_and_read(ticks: np.ndarray, rng: Rng, folder: Path) -> None:
     assert_same(read_ticks([path]), ticks)
 
 
+def series(rng: Rng) -> tuple[bytes, bytes]:
+    """Return a table of latencies or of returns, mutated, and an array of either, whole or damaged."""
+    header = pick(
+        rng, ["latency_ns", "ts_ns,latency_ns", "return", "close", "date,close", "open_time_ms,price_usd,ok"]
+    )
+    rows = np.sort(rng.integers(0, 10**12, (30, header.count(",") + 1)), axis=0)
+    if rng.random() < 0.3:
+        rows = rows / 1e13
+    data = "\n".join([header, *(",".join(map(str, row)) for row in rows.tolist())]).encode()
+    for _ in range(rng.integers(0, 3)):
+        data = pick(rng, MUTATIONS)(data, rng)
+    file = io.BytesIO()
+    np.save(file, pick(rng, [rows, rows[:, 0], rows[:0], rows.astype(np.float32), np.array("x")]))
+    return data, pick(rng, [lambda d, r: d, flip_bytes, cut_off])(file.getvalue(), rng)
+
+
+def series_case(rng: Rng, folder: Path) -> Counter[str]:
+    """Read latencies or returns: usable, or an error that names the file."""
+    read = pick(rng, [read_latencies, read_returns])
+    text, array = series(rng)
+    path = folder / pick(rng, ["a.csv", "a.csv", "a.npy"])
+    path.write_bytes(pick(rng, [npy_bytes(rng), array, array]) if path.suffix == ".npy" else text)
+    try:
+        values = read(path)
+    except DataError as error:
+        assert_explains(error, [path])
+        return Counter({"series fed": 1})
+    assert len(values) > 0
+    assert np.isfinite(values).all()
+    if read is read_latencies:
+        PaperBroker(100.0, BrokerSettings(latency="recorded"), latencies=values)
+    return Counter({"series fed": 1, "series accepted": 1})
+
+
 def case(rng: Rng, folder: Path) -> Counter[str]:
     """Read one recording: ticks, every one of which the processor counts, or an error that names the file."""
+    if rng.random() < 0.15:
+        return series_case(rng, folder)
     paths, columns = files(rng, folder), mapping(rng)
     try:
         ticks = read_ticks(paths, columns)
