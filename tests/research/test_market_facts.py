@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -147,6 +147,7 @@ class TestFiles:
         assert found.returns == pytest.approx(np.diff(np.log(prices)), abs=1e-14)
         assert (found.kind, found.every_s, found.every_ticks, found.ticks) == ("recording", 0.1, None, 600)
 
+    @example(gaps=[0, 1, 0, 1], every=1, block=2, by_time=True)  # equal times on either side of a cut
     @given(
         gaps=st.lists(st.integers(-2, 4), min_size=2, max_size=40),
         every=st.integers(1, 9),

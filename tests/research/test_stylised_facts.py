@@ -177,7 +177,17 @@ class TestInvariance:
         for lag, value in facts.acf_r.items():
             assert (value is None) == (len(r) <= lag or bool(np.ptp(r) == 0))
 
-    @pytest.mark.parametrize("r", [[0.0], [0.1], [0.0] * 500, [0.1] * 500, [1e-300] * 30])
+    @pytest.mark.parametrize(
+        "r",
+        [
+            [0.0],
+            [0.1],
+            [0.0] * 500,
+            [0.1] * 500,
+            [1e-300] * 30,
+            log_returns(1.01 ** np.arange(200)),  # 1 % a bar, up to rounding
+        ],
+    )
     def test_a_constant_has_no_shape(self, r: list[float]) -> None:
         facts = stylised_facts(r)
         assert (facts.n, facts.sd) == (len(r), 0.0)
