@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from livetrading.core.broker import PaperBroker
     from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
     from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError, OrderError
+    from livetrading.core.include import get_include
     from livetrading.core.market import (
         BootstrapMarket,
         ChaosMarket,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     from livetrading.core.processor import Processor
     from livetrading.core.settings import (
+        BookSettings,
         BrokerSettings,
         ExitSettings,
         LimitSettings,
@@ -43,6 +45,7 @@ __all__ = [
     "RESULT",
     "TICK",
     "BadTick",
+    "BookSettings",
     "BootstrapMarket",
     "BrokerSettings",
     "ChainClock",
@@ -71,6 +74,7 @@ __all__ = [
     "TickFlag",
     "VoteSettings",
     "__version__",
+    "get_include",
     "load_config",
     "open_ticks",
     "read_ticks",
@@ -85,6 +89,7 @@ _MODULES = {
     "core.broker": ("PaperBroker",),
     "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
     "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
+    "core.include": ("get_include",),
     "core.market": (
         "BootstrapMarket",
         "ChaosMarket",
@@ -95,6 +100,7 @@ _MODULES = {
     ),
     "core.processor": ("Processor",),
     "core.settings": (
+        "BookSettings",
         "BrokerSettings",
         "ExitSettings",
         "LimitSettings",

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
 from livetrading.core.errors import LivetradingError
 from livetrading.core.settings import (
+    BookSettings,
     BrokerSettings,
     ExitSettings,
     LimitSettings,
@@ -208,7 +209,7 @@ class Config:
     market : MarketConfig
     run : RunConfig
     settings : Settings
-        What the processor is told: signals, vote, sizing, exits, broker and limits.
+        What the processor is told: signals, vote, sizing, exits, broker, limits and books.
     """
 
     preset: str
@@ -242,6 +243,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "exits": ExitSettings,
     "broker": BrokerSettings,
     "limits": LimitSettings,
+    "books": BookSettings,
 }
 PATHS: Final = tuple(f"{section}.{part.name}" for section, kind in SECTIONS.items() for part in fields(kind))
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,16 +18,25 @@ class Processor:
         *,
         strict: bool = False,
         on_fills: Callable[[NDArray[np.void]], object] | None = None,
+        signal: object = None,
+        signal_state: NDArray[Any] | None = None,
         seed: int = 0,
         latencies: ArrayLike | None = None,
     ) -> Processor: ...
-    def run(self, n: int, results: NDArray[np.void] | None = None, every: int = 1) -> int: ...
+    def run(
+        self,
+        n: int,
+        results: NDArray[np.void] | None = None,
+        every: int = 1,
+        signal: NDArray[np.int8] | None = None,
+    ) -> int: ...
     def replay(
         self,
         ticks: NDArray[np.void],
         results: NDArray[np.void] | None = None,
         every: int = 1,
         true_price: NDArray[np.float64] | None = None,
+        signal: NDArray[np.int8] | None = None,
     ) -> int: ...
     def rows_for(self, n: int, every: int = 1) -> int: ...
     def on_tick(
@@ -40,6 +50,7 @@ class Processor:
         volume: float = 0.0,
         side: int = 0,
         flags: int = 1,
+        signal: int = 0,
     ) -> int: ...
     def last_row(self) -> NDArray[np.void]: ...
     def close(self) -> None: ...

@@ -12,6 +12,8 @@ cdef extern from "lt_tick.h" nogil:
         double price, bid, ask, bid_size, ask_size, volume
         int8_t side
         uint8_t flags
+    ctypedef void (*lt_signal)(const lt_tick *ticks, const double *true_price, int64_t n, int8_t *vote,
+                               void *state) noexcept nogil
     ctypedef struct lt_result:
         int64_t ts
         double true_price, market_price, deviation, ofi, z_score, kalman_level, kalman_velocity, ewma_vol

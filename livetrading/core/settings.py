@@ -1,11 +1,13 @@
 """What the compiled path is told: one frozen record a stage, each validated where it is made."""
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Final, Literal, get_args
 
 __all__ = [
+    "BOOKS_MAX",
     "VOTERS",
+    "BookSettings",
     "BrokerSettings",
     "ExitSettings",
     "LimitSettings",
@@ -15,10 +17,16 @@ __all__ = [
     "VoteSettings",
     "Voter",
     "capital_micro",
+    "horizons",
 ]
 
-Voter = Literal["ofi", "z_score", "kalman_drift", "kalman_level", "microprice", "flow_momentum", "deviation"]
+Voter = Literal[
+    "ofi", "z_score", "kalman_drift", "kalman_level", "microprice", "flow_momentum", "deviation", "user"
+]
 VOTERS: Final[tuple[Voter, ...]] = get_args(Voter)
+BOOKS_MAX: Final = 8
+SHORTEST: Final = 16
+"""Ticks of the first of several books' horizons; each is twice as long as the one before."""
 
 PPB_PER_BPS: Final = 100_000
 """Fees are exact in parts per billion of the notional: 1 bps is 1e5 ppb."""
@@ -71,7 +79,7 @@ class SignalSettings:
     Parameters
     ----------
     voters : tuple of str
-        Which of `VOTERS` vote, each at most once. At least one.
+        Which of `VOTERS` vote, each at most once. At least one. "user" is the caller's own signal.
     window : int
         Observations in the windows of order flow imbalance (121) and z-score (141), 2 to 4096.
     adaptive : bool
@@ -83,7 +91,7 @@ class SignalSettings:
         (111), volatility and trend. Off, what is not needed is not computed and its columns are NaN.
     """
 
-    voters: tuple[Voter, ...] = VOTERS
+    voters: tuple[Voter, ...] = VOTERS[:-1]
     window: int = 100
     adaptive: bool = True
     gate_trend: bool = True
@@ -150,7 +158,7 @@ class SizingSettings:
     kelly : float
         Fraction of the Kelly fraction, in (0, 1].
     max_fraction : float
-        Cap on notional over equity, in (0, 1].
+        Cap on notional over equity, above 0 and at most `limits.leverage`.
     quantity_btc : float
         Size of every order where `kind` is "fixed", in BTC.
     max_drawdown : float
@@ -168,8 +176,9 @@ class SizingSettings:
 
     def __post_init__(self) -> None:
         _choice(self.kind, "sizing.kind", ("kelly", "fixed"))
-        for name in ("kelly", "max_fraction", "max_drawdown"):
+        for name in ("kelly", "max_drawdown"):
             _number(getattr(self, name), f"sizing.{name}", "a number above 0 and at most 1", 1e-12, 1)
+        _number(self.max_fraction, "sizing.max_fraction", "above 0 and at most limits.leverage", 1e-12, 100)
         _number(self.quantity_btc, "sizing.quantity_btc", "from 0 to 21000000", 0, 21e6)
         _require(
             self.kind == "kelly" or self.quantity_btc >= 1e-8,
@@ -288,18 +297,40 @@ class LimitSettings:
         Loss since 00:00 UTC, as a fraction of the equity then, at which entries stop for the day; 1 is off.
     stale_s : float
         Oldest quote, and longest gap between ticks, on which an order is sent, in seconds.
+    leverage : float
+        Most notional over equity, 1 to 100. There is no margin call: what is borrowed can lose more than the equity.
     """
 
     max_position_btc: float = 100.0
     orders_per_s: int = 100
     daily_loss: float = 0.1
     stale_s: float = 60.0
+    leverage: float = 1.0
 
     def __post_init__(self) -> None:
         _number(self.max_position_btc, "limits.max_position_btc", "above 0 and at most 21000000", 1e-8, 21e6)
         _integer(self.orders_per_s, "limits.orders_per_s", 1, 4096)
         _number(self.daily_loss, "limits.daily_loss", "a number above 0 and at most 1", 1e-12, 1)
         _number(self.stale_s, "limits.stale_s", "above 0 and at most 1e9", 1e-9, 1e9)
+        _number(self.leverage, "limits.leverage", "from 1 to 100", 1, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookSettings:
+    """How many time scales the capital is split over.
+
+    Parameters
+    ----------
+    count : int
+        1 to 8. One is the plain engine with `signals.window`. Several take horizons of 16, 32, 64 ... ticks: each book
+        has its own windows of 121 and 141, its own vote, record, barriers and holding time, and cash moves between
+        them with their weights.
+    """
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _integer(self.count, "books.count", 1, BOOKS_MAX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +343,7 @@ class Settings:
     exits: ExitSettings = field(default_factory=ExitSettings)
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    books: BookSettings = field(default_factory=BookSettings)
 
     def __post_init__(self) -> None:
         priced = self.exits.take_profit_bps > 0 and self.exits.stop_bps > 0
@@ -333,3 +365,24 @@ class Settings:
             f"at most the number of voters ({len(self.signals.voters)})",
             self.vote.k_min,
         )
+        _require(
+            self.sizing.max_fraction <= self.limits.leverage,
+            "sizing.max_fraction",
+            f"at most limits.leverage ({self.limits.leverage})",
+            self.sizing.max_fraction,
+        )
+        widest = max(self.exits.take_profit_bps, self.exits.stop_bps, self.exits.trail_activate_bps)
+        times = sqrt(max(horizons(self)) / self.signals.window)
+        _require(
+            widest * times < 10_000,
+            "exits.take_profit_bps, stop_bps and trail_activate_bps",
+            f"below 10000 times {1 / times:.3g}, which the longest book's are wider by",
+            widest,
+        )
+
+
+def horizons(settings: Settings) -> tuple[int, ...]:
+    """Return the window of 121 and 141 of each book, in ticks."""
+    if settings.books.count == 1:
+        return (settings.signals.window,)
+    return tuple(SHORTEST << k for k in range(settings.books.count))

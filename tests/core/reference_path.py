@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from livetrading.core.dtypes import FILL, RESULT, Reason
-from livetrading.core.settings import VOTERS, Settings
+from livetrading.core.settings import BrokerSettings, Settings, horizons
 
 DAY_NS = 86_400 * 10**9
-PERIOD_NS = 8 * 3600 * 10**9
+PERIOD_NS = DAY_NS // 3
 SAMPLE = 16
 
 
@@ -41,12 +41,6 @@ def notional_micro(price: float, satoshi: int) -> int:
 
 def fee_micro(notional: int, bps: float) -> int:
     return half_even(Fraction(notional) * round(bps * 100_000) / 10**9)
-
-
-def borrow_micro(mid: float, satoshi: int, bps_8h: float, ns: int) -> int:
-    """What a short of this many satoshi pays for this time."""
-    rate = Fraction(round(bps_8h * 100_000), 10**9)
-    return half_even(notional_micro(mid, satoshi) * rate * Fraction(ns, PERIOD_NS))
 
 
 class Ewma:
@@ -246,6 +240,18 @@ class Deviation:
         self.signal = -sign(self.value) if self.magnitude > level else 0
 
 
+class Said:
+    """The caller's own voter: the sign of what it says."""
+
+    start = 1.0
+
+    def __init__(self) -> None:
+        self.magnitude, self.signal = nan, 0
+
+    def push(self, said: float, level: float) -> None:
+        self.signal = sign(said)
+
+
 class Trend:
     """(EMA_20 - EMA_50) / (mid x volatility); `side` where it is beyond 2."""
 
@@ -407,50 +413,50 @@ class Jury:
 
 
 class Ledger:
-    """Cash in micro-dollars and position in satoshi, from fills and what a short pays."""
+    """Cash in micro-dollars and position in satoshi, from fills and what is borrowed alone."""
 
-    def __init__(self, capital_usd: float, fee_bps: float, borrow_bps_8h: float) -> None:
-        self.cash = round(capital_usd * 10**6)
-        self.fee_bps, self.borrow_bps = fee_bps, borrow_bps_8h
+    def __init__(self, micro: int, broker: BrokerSettings) -> None:
+        self.cash = micro
+        self.broker = broker
         self.position = self.fees = self.borrow = self.gross = self.net = self.trades = self.wins = 0
-        self.fills: list[tuple[Any, ...]] = []
+        self.since = 0
         self.entry_price = nan
-        self.paid_ts = 0
         self.returns: list[float] = []
 
-    def pay_borrow(self, ts: int, mid: float) -> None:
-        if self.position < 0:
-            due = borrow_micro(mid, -self.position, self.borrow_bps, ts - self.paid_ts)
-            self.cash -= due
-            self.borrow += due
-        self.paid_ts = ts
+    def pay_borrow(self, ts: int, quote: Any) -> None:
+        """What a short owes since it was last charged: a share of its notional at the mid, pro rata of eight hours."""
+        if self.position < 0 and ts > self.since:
+            notional = notional_micro(quote["bid"] / 2 + quote["ask"] / 2, -self.position)
+            share = Fraction(round(self.broker.borrow_bps_8h * 100_000), 10**9)
+            owed = half_even(notional * share * Fraction(ts - self.since, PERIOD_NS))
+            self.cash -= owed
+            self.borrow += owed
+        self.since = ts
 
-    def fill(
-        self, ts: int, order: int, price: float, quantity: int, side: int, reason: Reason, mid: float
-    ) -> None:
+    def fill(self, ts: int, price: float, quantity: int, side: int, quote: Any) -> int:
+        """Book a fill; its fee."""
+        self.pay_borrow(ts, quote)
         notional = notional_micro(price, quantity)
-        fee = fee_micro(notional, self.fee_bps)
+        fee = fee_micro(notional, self.broker.taker_bps)
         held = abs(self.position)
         if held == 0:
-            self.open_cash, self.open_paid, self.staked = self.cash, self.fees + self.borrow, 0
-            self.entry_price = 0.0
+            self.open_cash, self.open_costs = self.cash, self.fees + self.borrow
+            self.staked, self.entry_price = 0, price
         if self.position * side >= 0:
             self.staked += notional
-            self.entry_price = (
-                (self.entry_price * held + price * quantity) / (held + quantity) if held else price
-            )
-        self.pay_borrow(ts, mid)
+        if self.position * side > 0:
+            self.entry_price = (self.entry_price * held + price * quantity) / (held + quantity)
         self.cash -= side * notional + fee
         self.position += side * quantity
         self.fees += fee
-        self.fills.append((len(self.fills), ts, order, price, quantity, fee, side, int(reason), 0))
         if self.position == 0:
             profit = self.cash - self.open_cash
             self.trades += 1
             self.wins += profit > 0
             self.net += profit
-            self.gross += profit + self.fees + self.borrow - self.open_paid
+            self.gross += profit + self.fees + self.borrow - self.open_costs
             self.returns.append(profit / self.staked if self.staked else 0.0)
+        return fee
 
 
 def realised_kelly(returns: list[float]) -> float:
@@ -466,39 +472,60 @@ def realised_kelly(returns: list[float]) -> float:
     return min(0.25, 0.5 * max(0.0, float(full)))
 
 
+class Book:
+    """One horizon: its own windows of 121 and 141, vote, record, exits and money."""
+
+    def __init__(self, settings: Settings, number: int, window: int, micro: int) -> None:
+        on, adaptive = settings.signals.voters, settings.signals.adaptive
+        own = {"ofi": OrderFlow(window), "z_score": ZScore(window)}
+        self.formula = {name: voter for name, voter in own.items() if name in on}
+        self.level = {name: EntryLevel(voter.start, adaptive) for name, voter in own.items()}
+        self.number, longer = number, window / settings.signals.window
+        self.h = max(1, round(settings.vote.h * longer))
+        self.wider, exits = sqrt(longer), settings.exits
+        self.hold = max(1, round(exits.hold_ticks * longer)) if exits.hold_ticks else 0
+        self.gain, self.stop = (exits.take_profit_bps * 1e-4 * self.wider, exits.stop_bps * 1e-4 * self.wider)
+        self.trail = exits.trail_activate_bps * 1e-4 * self.wider
+        self.jury = Jury(len(on))
+        self.cast: tuple[np.ndarray, float] | None = None
+        self.ledger = Ledger(micro, settings.broker)
+        self.pending: tuple[int, int, int, int, Reason] | None = None
+        self.bin, self.outcomes = 0, [[0, 0] for _ in range(16)]
+
+    def push(self, name: str, *values: float) -> None:
+        if name in self.formula:
+            self.formula[name].push(*values, self.level[name].level)
+
+
 class ReferencePath:
     """Takes ticks by `tick`, keeps the rows and fills that the compiled path should give."""
 
     def __init__(self, settings: Settings, capital_usd: float) -> None:
         self.settings = settings
         on = self.voters = settings.signals.voters
-        window, adaptive = settings.signals.window, settings.signals.adaptive
-        formulas = (
-            OrderFlow(window),
-            ZScore(window),
-            Drift(),
-            PriceLevel(),
-            MicroPrice(),
-            FlowMomentum(),
-            Deviation(),
-        )
-        named = dict(zip(VOTERS, formulas, strict=True))
-        self.formula: dict[str, Any] = {name: named[name] for name in on}
-        self.deviation = named["deviation"]
-        self.level = {name: EntryLevel(named[name].start, adaptive) for name in VOTERS}
+        adaptive = settings.signals.adaptive
+        windows = horizons(settings)
+        micro = round(capital_usd * 10**6)
+        shares = [micro // len(windows) + (micro % len(windows) if k == 0 else 0) for k in range(len(windows))]
+        self.books = [Book(settings, k, w, c) for k, (w, c) in enumerate(zip(windows, shares, strict=True))]
+        self.weights = [1 / len(windows)] * len(windows)
+        shared: dict[str, Any] = {
+            "kalman_drift": Drift(), "kalman_level": PriceLevel(), "microprice": MicroPrice(),
+            "flow_momentum": FlowMomentum(), "deviation": Deviation(), "user": Said(),
+        }  # fmt: skip
+        self.formula = {name: voter for name, voter in shared.items() if name in on}
+        self.deviation = shared["deviation"]
+        self.level = {name: EntryLevel(voter.start, adaptive) for name, voter in shared.items()}
         self.vol, self.trend, self.cusum = Ewma(0.06), Trend(), Cusum()
         self.kyle, self.vpin = Kyle(), Vpin()
         self.event = self.index = self.last_ts = self.quote_ts = 0
-        self.jury = Jury(len(on))
-        self.cast: tuple[np.ndarray, float] | None = None
-        self.ledger = Ledger(capital_usd, settings.broker.taker_bps, settings.broker.borrow_bps_8h)
-        self.equity = self.peak = self.day_equity = self.ledger.cash / 1e6
-        self.max_drawdown, self.braked, self.halted, self.day = 0.0, False, False, -1
-        self.period = -1
+        self.filled: list[tuple[Any, ...]] = []
+        self.equity = self.peak = self.day_equity = micro / 1e6
+        self.max_drawdown, self.braked, self.halted, self.day, self.period = 0.0, False, False, -1, -1
+        self.mid = nan
         self.quote: Any = None
-        self.pending: tuple[int, int, int, int, Reason] | None = None
+        self.taken = {1: 0, -1: 0}
         self.order_ts: list[int] = []
-        self.bin, self.outcomes = 0, [[0, 0] for _ in range(16)]
         self.rejected: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.rows: list[tuple[Any, ...]] = []
@@ -529,12 +556,15 @@ class ReferencePath:
         if name in self.formula:
             self.formula[name].push(*values, self.level[name].level)
 
-    def feed(self, t: Any, mid: float, true_price: float) -> None:
-        self.push("z_score", mid)
+    def feed(self, t: Any, mid: float, true_price: float, said: int) -> None:
+        for book in self.books:
+            book.push("z_score", mid)
+        self.push("user", said)
         self.deviation.push(mid, true_price, self.level["deviation"].level)
         quote = (t["bid"], t["ask"], t["bid_size"], t["ask_size"])
         if t["flags"] & 1 and t["ask"] > t["bid"] and t["bid_size"] >= 0 and t["ask_size"] >= 0:
-            self.push("ofi", *quote)
+            for book in self.books:
+                book.push("ofi", *quote)
             if t["bid_size"] > 0 and t["ask_size"] > 0:
                 self.push("microprice", *quote)
         self.event = 0
@@ -554,26 +584,27 @@ class ReferencePath:
             self.vpin.push(*trade)
             self.push("flow_momentum", *trade)
         if self.index % SAMPLE == 0:
-            for name, formula in self.formula.items():
-                self.level[name].sample(formula.magnitude)
+            for owner in (self, *self.books):
+                for name, formula in owner.formula.items():
+                    owner.level[name].sample(formula.magnitude)
 
     # Vote
 
-    def vote(self) -> int:
+    def vote(self, book: Book) -> int:
         rule = self.settings.vote
-        votes = np.array([self.formula[name].signal for name in self.voters])
+        votes = np.array([(book.formula.get(name) or self.formula[name]).signal for name in self.voters])
         if rule.kind == "majority":
-            self.log_odds = nan
+            book.log_odds = nan
             side = sign(int(votes.sum()))
         else:
-            if self.index % rule.h == 0:
-                if self.cast is not None and self.mid != self.cast[1]:
-                    self.jury.learn(self.cast[0], sign(self.mid - self.cast[1]))
-                self.cast = votes, self.mid
+            if self.index % book.h == 0:
+                if book.cast is not None and self.mid != book.cast[1]:
+                    book.jury.learn(book.cast[0], sign(self.mid - book.cast[1]))
+                book.cast = votes, self.mid
             if self.index % rule.refresh == 0:
-                self.jury.refresh()
-            self.log_odds = self.jury.log_odds(votes)
-            up = 1 / (1 + exp(-self.log_odds))
+                book.jury.refresh()
+            book.log_odds = book.jury.log_odds(votes)
+            up = 1 / (1 + exp(-book.log_odds))
             side = 1 if up >= rule.p_min else -1 if up <= 1 - rule.p_min else 0
         if np.count_nonzero(votes) < rule.k_min:
             return 0
@@ -583,8 +614,16 @@ class ReferencePath:
 
     # Account
 
+    @property
+    def cash(self) -> int:
+        return sum(book.ledger.cash for book in self.books)
+
+    @property
+    def position(self) -> int:
+        return sum(book.ledger.position for book in self.books)
+
     def mark(self) -> None:
-        self.equity = (self.ledger.cash + self.ledger.position * 0.01 * self.mid) / 1e6
+        self.equity = (self.cash + self.position * 0.01 * self.mid) / 1e6
         self.peak = max(self.peak, self.equity)
         drawdown = 1 - self.equity / self.peak
         self.max_drawdown = max(self.max_drawdown, drawdown)
@@ -593,38 +632,61 @@ class ReferencePath:
         elif drawdown <= 0.1:
             self.braked = False
 
-    def send(self, ts: int, side: int, quantity: int, reason: Reason) -> None:
+    def send(self, book: Book, ts: int, side: int, quantity: int, reason: Reason) -> None:
         order = len(self.order_ts)
         self.order_ts.append(ts)
-        self.pending = (ts + round(self.settings.broker.latency_us * 1000), order, side, quantity, reason)
-        if self.settings.broker.latency_us == 0:
-            self.execute()
+        broker = self.settings.broker
+        delay = round(broker.feed_latency_us * 1000) + round(broker.latency_us * 1000)
+        book.pending = (ts + delay, order, side, quantity, reason)
+        if delay == 0:
+            self.execute(book)
 
-    def execute(self) -> None:
-        """Fills at the touch that stands up to the size shown, and the rest at its impact."""
-        assert self.pending is not None
-        ts, order, side, wanted, reason = self.pending
-        self.pending = None
-        flat, mid = self.ledger.position == 0, self.quote["bid"] / 2 + self.quote["ask"] / 2
-        touch, size = self.quote["ask"], self.quote["ask_size"]
-        if side < 0:
-            touch, size = self.quote["bid"], self.quote["bid_size"]
-        at_touch, impact = wanted, self.settings.broker.impact_bps * 1e-4
+    def execute(self, book: Book) -> None:
+        """Fills at the touch that stands, up to the size shown, and beyond it at the root of what is beyond."""
+        assert book.pending is not None
+        ts, order, side, wanted, reason = book.pending
+        book.pending = None
+        size = self.quote["ask_size"] if side > 0 else self.quote["bid_size"]
+        touch = self.quote["ask"] if side > 0 else self.quote["bid"]
+        shown, impact = wanted, self.settings.broker.impact_bps * 1e-4
         if reason is not Reason.CLOSE and not isnan(size) and impact > 0:
             # recorded sizes are decimals: 0.29 BTC are 29,000,000 sat, although 0.29 * 1e8 is a little less
-            at_touch = min(wanted, floor(size * 1e8 + 1e-6))
-        factor = 1 + impact * sqrt((wanted - at_touch) * 1e-8)
-        beyond = touch * factor if side > 0 else touch / factor
-        for price, quantity in ((touch, at_touch), (beyond, wanted - at_touch)):
+            shown = min(wanted, floor(size * 1e8 + 1e-6) - self.taken[side])
+        self.taken[side] += shown
+        worse = 1 + impact * sqrt((wanted - shown) * 1e-8)
+        flat = book.ledger.position == 0
+        beyond = touch * worse if side > 0 else touch / worse
+        for price, quantity in ((touch, shown), (beyond, wanted - shown)):
             if quantity > 0:
-                self.ledger.fill(ts, order, price, quantity, side, reason, mid)
+                fee = book.ledger.fill(ts, price, quantity, side, self.quote)
+                self.filled.append((len(self.filled), ts, order, price, quantity, fee, side, int(reason), book.number))
         if flat:
-            self.entry_index, self.best, self.trailing = self.index, self.ledger.entry_price, False
-        elif self.ledger.position == 0:
-            seen = self.outcomes[self.bin]
+            book.entry_index, book.best, book.trailing = self.index, book.ledger.entry_price, False
+        elif book.ledger.position == 0:
+            seen = book.outcomes[book.bin]
             seen[0] += 1
-            seen[1] += self.ledger.returns[-1] > 0
+            seen[1] += book.ledger.returns[-1] > 0
+            self.move_cash(book)
         self.mark()
+
+    def move_cash(self, book: Book) -> None:
+        """Exponentiated gradient over the books; who is idle gets what its weight is of the idle cash."""
+        if len(self.books) == 1:
+            return
+        k, before, after = book.number, book.ledger.open_cash, book.ledger.cash
+        if before > 0 and after > 0:
+            growth = [after / before if i == k else 1.0 for i in range(len(self.books))]
+            mean = sum(w * x for w, x in zip(self.weights, growth, strict=True))
+            risen = [w * exp(0.05 * x / mean) for w, x in zip(self.weights, growth, strict=True)]
+            self.weights = [w / sum(risen) for w in risen]
+        idle = [b for b in self.books if b.ledger.position == 0 and b.pending is None]
+        total, weight = sum(b.ledger.cash for b in idle), sum(self.weights[b.number] for b in idle)
+        if total <= 0:
+            return
+        for b in idle:
+            if b is not book:
+                b.ledger.cash = floor(total * self.weights[b.number] / weight)
+        book.ledger.cash = total - sum(b.ledger.cash for b in idle if b is not book)
 
     # Entries
 
@@ -645,136 +707,172 @@ class ReferencePath:
             return "rate"
         return None
 
-    def kelly(self, t: Any) -> str | None:
+    def kelly(self, book: Book, costs: float) -> str | None:
         rule = self.settings.sizing
-        gain, stop = self.settings.exits.take_profit_bps * 1e-4, self.settings.exits.stop_bps * 1e-4
-        costs = (t["ask"] - t["bid"]) / self.mid + 2 * self.settings.broker.taker_bps * 1e-4
-        self.bin = min(15, floor(4 * abs(self.log_odds)))
-        seen, won = self.outcomes[self.bin]
+        gain, stop = book.gain, book.stop
+        book.bin = min(15, floor(4 * abs(book.log_odds)))
+        seen, won = book.outcomes[book.bin]
         if rule.calibrate and seen >= 50:
             p = (1 + won) / (2 + seen)
         else:
-            p = 1 / (1 + exp(-(log(stop / gain) + abs(self.log_odds))))
+            p = 1 / (1 + exp(-(log(stop / gain) + abs(book.log_odds))))
         b = (gain - costs) / (stop + costs)
         full = p - (1 - p) / b if b > 0 else 0.0
         if full <= 0:
             return "no_edge"
-        realised = realised_kelly(self.ledger.returns)
+        realised = realised_kelly(book.ledger.returns)
         if realised == 0:
             return "realised"
         f = min([rule.kelly * full, rule.max_fraction] + ([] if isnan(realised) else [realised]))
         alpha, drawdown = 1 - rule.max_drawdown, 1 - self.equity / self.peak
-        self.fraction = f * max(0.0, (1 - alpha / (1 - drawdown)) / (1 - alpha))
-        return "drawdown" if self.fraction == 0 else None
+        self.asked = f * max(0.0, (1 - alpha / (1 - drawdown)) / (1 - alpha))
+        return "drawdown" if self.asked == 0 else None
 
-    def enter(self, t: Any, side: int) -> None:
+    def kelly_size(self, book: Book, t: Any, side: int) -> tuple[int, str | None]:
+        """Sized by the spread and fees, and again where the order is larger than what is shown."""
+        broker, cash = self.settings.broker, book.ledger.cash / 1e6
+        touch, size = (t["ask"], t["ask_size"]) if side > 0 else (t["bid"], t["bid_size"])
+        costs = (t["ask"] - t["bid"]) / self.mid + 2 * broker.taker_bps * 1e-4
+        quantity = 0
+        for _ in range(2):
+            why = self.kelly(book, costs)
+            if why is not None:
+                return 0, why
+            quantity = floor(self.asked * cash * 1e8 / (touch * (1 + broker.taker_bps * 1e-4)))
+            beyond = min(quantity, round(self.settings.limits.max_position_btc * 1e8) + 1) / 1e8 - size
+            if not beyond > 0 or broker.impact_bps == 0:
+                break
+            share = beyond / (beyond + size)
+            costs += 2 * broker.impact_bps * 1e-4 * sqrt(beyond) * share
+        self.fraction += self.asked if len(self.books) == 1 else self.asked * cash / self.equity
+        return quantity, None
+
+    def enter(self, book: Book, t: Any, side: int) -> None:
         touch, taker = t["ask"] if side > 0 else t["bid"], self.settings.broker.taker_bps * 1e-4
         quantity = round(self.settings.sizing.quantity_btc * 1e8)
         why = self.limit(t)
         if why is None and self.settings.sizing.kind == "kelly":
-            why = self.kelly(t)
-            if why is None:
-                quantity = floor(self.fraction * self.equity * 1e8 / (touch * (1 + taker)))
+            quantity, why = self.kelly_size(book, t, side)
+        limits = self.settings.limits
         if why is None:
             if quantity < 1:
                 why = "too_small"
-            elif quantity > round(self.settings.limits.max_position_btc * 1e8):
+            elif side * self.position + quantity > round(limits.max_position_btc * 1e8):
                 why = "max_position"
-            elif quantity * 1e-8 * touch * (1 + taker) > self.equity:
+            elif quantity * 1e-8 * touch * (1 + taker) > limits.leverage * book.ledger.cash / 1e6:
                 why = "capital"
         if why is None:
-            self.send(t["ts"], side, quantity, Reason.ENTRY)
+            self.send(book, t["ts"], side, quantity, Reason.ENTRY)
         else:
             self.refused[why] += 1
 
     # Exits
 
-    def exits(self, t: Any, direction: int) -> Iterable[Reason]:
+    def exits(self, book: Book, t: Any, direction: int) -> Iterable[Reason]:
         """All that trigger, the most adverse first."""
-        rule, entry = self.settings.exits, self.ledger.entry_price
-        side = sign(self.ledger.position)
+        rule, entry = self.settings.exits, book.ledger.entry_price
+        side = sign(book.ledger.position)
         touch = t["bid"] if side > 0 else t["ask"]
         gain = side * (touch - entry)
-        if rule.stop_bps > 0 and side * touch <= side * entry * (1 - side * rule.stop_bps * 1e-4):
+        if rule.stop_bps > 0 and side * touch <= side * entry * (1 - side * book.stop):
             yield Reason.STOP
         if rule.trail_activate_bps > 0 and rule.trail_vol > 0:
-            self.best = max(self.best, touch) if side > 0 else min(self.best, touch)
-            self.trailing |= gain >= rule.trail_activate_bps * 1e-4 * entry
-            away = side * (self.best - touch)
-            if self.trailing and away >= rule.trail_vol * sqrt(self.vol.value) * self.best:
+            book.best = max(book.best, touch) if side > 0 else min(book.best, touch)
+            book.trailing |= gain >= book.trail * entry
+            away = side * (book.best - touch)
+            if book.trailing and away >= rule.trail_vol * book.wider * sqrt(self.vol.value) * book.best:
                 yield Reason.TRAILING
-        if 0 < rule.hold_ticks <= self.index - self.entry_index:
+        if 0 < book.hold <= self.index - book.entry_index:
             yield Reason.TIME
         if (rule.on_signal == "reverse" and direction == -side) or (
             rule.on_signal == "flat" and direction != side
         ):
             yield Reason.REVERSE
-        if rule.take_profit_bps > 0 and side * touch >= side * entry * (
-            1 + side * rule.take_profit_bps * 1e-4
-        ):
+        if rule.take_profit_bps > 0 and side * touch >= side * entry * (1 + side * book.gain):
             yield Reason.TAKE_PROFIT
 
-    def trade(self, t: Any, direction: int) -> None:
-        self.fraction = 0.0
-        position = self.ledger.position
-        if position == 0:
-            if direction != 0 and self.pending is None:
-                self.enter(t, direction)
+    def trade(self, book: Book, t: Any, direction: int) -> None:
+        if book.pending is not None:
             return
-        self.mark()
-        if self.pending is None:
-            reasons = list(self.exits(t, direction))
-            if reasons:
-                self.send(t["ts"], -sign(position), abs(position), reasons[0])
+        position = book.ledger.position
+        if position == 0:
+            if direction != 0:
+                self.enter(book, t, direction)
+            return
+        reasons = list(self.exits(book, t, direction))
+        if reasons:
+            self.send(book, t["ts"], -sign(position), abs(position), reasons[0])
 
     # The tick
 
-    def tick(self, t: Any, true_price: float = nan) -> None:
+    def arrivals(self, ts: int) -> None:
+        while True:
+            due = [b for b in self.books if b.pending is not None and b.pending[0] < ts]
+            if not due:
+                return
+            self.execute(min(due, key=lambda b: b.pending[:2]))
+
+    def tick(self, t: Any, true_price: float = nan, said: int = 0) -> None:
         kind = self.fault(t)
         if kind is not None:
             self.rejected[kind] += 1
             return
         if t["ts"] // DAY_NS != self.day:
             self.day, self.day_equity = t["ts"] // DAY_NS, self.equity
-        if self.pending is not None and self.pending[0] < t["ts"]:
-            self.execute()
+        self.arrivals(t["ts"])
         if t["ts"] // PERIOD_NS != self.period:
             self.period = t["ts"] // PERIOD_NS
-            if self.quote is not None:
-                self.ledger.pay_borrow(t["ts"], self.quote["bid"] / 2 + self.quote["ask"] / 2)
-        self.quote = t
+            for book in self.books:
+                book.ledger.pay_borrow(t["ts"], self.quote)
+        before, self.quote = self.quote, t
+        for side, touch in ((1, "ask"), (-1, "bid")):
+            # a quote is another one where its time, price or size is
+            names = ("ts", touch, f"{touch}_size")
+            if before is None or any(before[name] != t[name] for name in names):
+                self.taken[side] = 0
         if t["flags"] & 5:
             self.quote_ts = t["ts"]
         self.true_price = true_price
-        self.feed(t, t["bid"] / 2 + t["ask"] / 2, true_price)
-        self.direction = self.vote()
-        self.trade(t, self.direction)
+        self.feed(t, t["bid"] / 2 + t["ask"] / 2, true_price, said)
+        directions = [self.vote(book) for book in self.books]
+        self.direction, self.fraction = directions[0], 0.0
+        if any(book.ledger.position for book in self.books):
+            self.mark()
+        for book, direction in zip(self.books, directions, strict=True):
+            self.trade(book, t, direction)
         self.last_ts = t["ts"]
         self.record()
         self.index += 1
 
-    def take(self, ticks: np.ndarray, true_price: np.ndarray | None = None) -> None:
+    def take(
+        self, ticks: np.ndarray, true_price: np.ndarray | None = None, signal: np.ndarray | None = None
+    ) -> None:
         names = ticks.dtype.names or ()
         for i, row in enumerate(ticks.tolist()):
-            self.tick(dict(zip(names, row, strict=True)), nan if true_price is None else float(true_price[i]))
+            truth = nan if true_price is None else float(true_price[i])
+            self.tick(dict(zip(names, row, strict=True)), truth, 0 if signal is None else int(signal[i]))
 
     def close(self) -> None:
-        self.pending = None
-        if self.ledger.position != 0:
-            order = len(self.order_ts)
-            self.order_ts.append(self.last_ts)
-            side = -sign(self.ledger.position)
-            self.pending = (self.last_ts, order, side, abs(self.ledger.position), Reason.CLOSE)
-            self.execute()
+        for book in self.books:
+            book.pending = None
+        for book in self.books:
+            if book.ledger.position != 0:
+                order = len(self.order_ts)
+                self.order_ts.append(self.last_ts)
+                side = -sign(book.ledger.position)
+                book.pending = (self.last_ts, order, side, abs(book.ledger.position), Reason.CLOSE)
+                self.execute(book)
 
     def column(self, name: str) -> float:
-        return float(self.formula[name].value) if name in self.formula else nan
+        formula = self.books[0].formula.get(name) or self.formula.get(name)
+        return float(formula.value) if formula is not None else nan
 
     def record(self) -> None:
         s = self.settings
         trails = s.exits.trail_vol > 0 and s.exits.trail_activate_bps > 0
         shown, kelly = s.signals.estimators, s.sizing.kind == "kelly"
         trended, judged = shown or s.signals.gate_trend, shown or s.signals.gate_vpin
+        log_odds = self.books[0].log_odds
         self.rows.append((
             self.last_ts, self.true_price, self.mid, self.deviation.value,
             self.column("ofi"), self.column("z_score"),
@@ -782,16 +880,16 @@ class ReferencePath:
             sqrt(self.vol.value) if trended or trails else nan,
             self.event if shown else 0, self.trend.side if trended else 0, self.kyle.value if shown else nan,
             self.column("flow_momentum"), self.vpin.value if judged else nan, self.column("microprice"),
-            self.log_odds, 1 / (1 + exp(-self.log_odds)), self.direction, self.fraction if kelly else nan,
-            self.ledger.position, self.ledger.cash, self.equity, 1 - self.equity / self.peak,
-            self.ledger.trades, self.ledger.wins,
+            log_odds, 1 / (1 + exp(-log_odds)), self.direction, self.fraction if kelly else nan,
+            self.position, self.cash, self.equity, 1 - self.equity / self.peak,
+            sum(b.ledger.trades for b in self.books), sum(b.ledger.wins for b in self.books),
         ))  # fmt: skip
 
     def results(self) -> np.ndarray:
         return np.array(self.rows, RESULT)
 
     def fills(self) -> np.ndarray:
-        out = np.zeros(len(self.ledger.fills), FILL)
-        for i, fill in enumerate(self.ledger.fills):
+        out = np.zeros(len(self.filled), FILL)
+        for i, fill in enumerate(self.filled):
             out[i] = fill
         return out

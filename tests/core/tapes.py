@@ -129,6 +129,7 @@ def replayed(
     capital: float = 10_000.0,
     cuts: tuple[int, ...] = (),
     close: bool = False,
+    signal: np.ndarray | None = None,
 ) -> Outcome:
     """Replay a tape, cut where asked, with every row and fill."""
     bought: list[bytes] = []
@@ -137,7 +138,8 @@ def replayed(
     rows, written = np.zeros(len(ticks), RESULT), 0
     for start, stop in pairwise(borders):
         truth = None if true_price is None else true_price[start:stop]
-        written += processor.replay(ticks[start:stop], rows[written:], true_price=truth)
+        said = None if signal is None else signal[start:stop]
+        written += processor.replay(ticks[start:stop], rows[written:], true_price=truth, signal=said)
     if close:
         processor.close()
     totals = processor.totals()
@@ -145,13 +147,13 @@ def replayed(
 
 
 def assert_twins(settings: Settings, ticks: np.ndarray, true_price: np.ndarray | None = None,
-                 capital: float = 10_000.0) -> Outcome:  # fmt: skip
+                 capital: float = 10_000.0, signal: np.ndarray | None = None) -> Outcome:  # fmt: skip
     """Assert that the compiled path and the plain one agree on a tape, closed at its end."""
     plain = ReferencePath(settings, capital)
-    plain.take(ticks, true_price)
+    plain.take(ticks, true_price, signal)
     rows = plain.results()
     plain.close()
-    real = replayed(settings, ticks, true_price, capital, close=True)
+    real = replayed(settings, ticks, true_price, capital, close=True, signal=signal)
     fills = plain.fills()
     assert len(real.rows) == len(rows)
     for name in RESULT.names:
@@ -166,18 +168,20 @@ def assert_twins(settings: Settings, ticks: np.ndarray, true_price: np.ndarray |
 
 
 def assert_totals(totals: Totals, plain: ReferencePath) -> None:
-    ledger = plain.ledger
-    whole = ("ticks", "fills", "trades", "wins", "position_sat", "cash_micro", "gross_micro", "net_micro",
-             "fees_micro", "borrow_micro")  # fmt: skip
-    assert [totals[name] for name in whole] == [
-        plain.index, len(ledger.fills), ledger.trades, ledger.wins, ledger.position, ledger.cash,
-        ledger.gross, ledger.net, ledger.fees, ledger.borrow,
-    ]  # fmt: skip
+    ledgers = [book.ledger for book in plain.books]
+    whole = ("trades", "wins", "position", "cash", "gross", "net", "fees", "borrow")
+    units = {"position": "position_sat", "cash": "cash_micro", "gross": "gross_micro", "net": "net_micro",
+             "fees": "fees_micro", "borrow": "borrow_micro"}  # fmt: skip
+    assert {name: totals[units.get(name, name)] for name in whole} == {
+        name: sum(getattr(ledger, name) for ledger in ledgers) for name in whole
+    }
+    assert (totals["ticks"], totals["fills"]) == (plain.index, len(plain.filled))
     assert +Counter(totals["rejected"]) == +plain.rejected
     assert +Counter(totals["refused"]) == +plain.refused
+    returns = [r for ledger in ledgers for r in ledger.returns]
     np.testing.assert_allclose(
         [totals["equity_usd"], totals["max_drawdown"], totals["return_sum"], totals["return_sum_sq"]],
-        [plain.equity, plain.max_drawdown, sum(ledger.returns), sum(r * r for r in ledger.returns)],
+        [plain.equity, plain.max_drawdown, sum(returns), sum(r * r for r in returns)],
         rtol=1e-9,
         atol=1e-12,
     )
