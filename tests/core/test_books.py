@@ -1,0 +1,110 @@
+"""Several time scales: each book with its own horizon, vote and record, one ledger for all."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tapes import assert_twins, awkward, chaos, gbm, known, raw, replayed
+from test_processor import BUSY, PLAIN, VARIANTS, part
+
+from livetrading.core.dtypes import RESULT
+from livetrading.core.settings import BookSettings, Settings, horizons
+
+
+def books(settings: Settings, count: int) -> Settings:
+    return replace(settings, books=BookSettings(count=count))
+
+
+def test_horizons() -> None:
+    assert horizons(BUSY) == (40,)
+    assert horizons(books(BUSY, 8)) == (16, 32, 64, 128, 256, 512, 1024, 2048)
+    assert horizons(books(BUSY, 2)) == (16, 32)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize("variant", ["busy", "250 ms late", "fees", "calibrated", "reversing", "other order"])
+def test_against_the_plain_path(variant: str, count: int) -> None:
+    ticks, true_price = chaos(count + len(variant), 2600, spread_bps=0.3)
+    out = assert_twins(books(VARIANTS[variant], count), ticks, true_price)
+    assert set(np.unique(out.fills["book"])) == set(range(min(count, 8)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_awkward_ticks(seed: int) -> None:
+    ticks = awkward(seed, 2600)
+    assert_twins(books(part(BUSY, "limits", stale_s=1e6), 4), ticks, known(ticks["bid"] * 1.01))
+
+
+def test_null_market() -> None:
+    assert_twins(books(PLAIN, 5), gbm(3, 3000))
+
+
+def test_max_position_is_of_the_account() -> None:
+    """Each book alone stays below the limit; together they would not."""
+    fixed = part(part(BUSY, "sizing", kind="fixed", quantity_btc=0.01), "exits", stop_bps=0.0, take_profit_bps=0.0)
+    settings = books(part(fixed, "limits", max_position_btc=0.02, leverage=100), 8)
+    ticks, true_price = chaos(5, 4000, spread_bps=0.3)
+    out = replayed(settings, ticks, true_price, 10_000.0)
+    assert np.abs(out.rows["position"]).max() == 2_000_000
+    assert out.totals["refused"]["max_position"] > 0
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 5000), max_size=5).map(sorted), st.integers(2, 8))
+def test_any_cut_gives_the_same_bytes(cuts: list[int], count: int) -> None:
+    ticks, true_price = chaos(11, 5000, spread_bps=0.3)
+    whole = replayed(books(BUSY, count), ticks, true_price, close=True)
+    cut = replayed(books(BUSY, count), ticks, true_price, cuts=tuple(cuts), close=True)
+    assert whole.totals == cut.totals
+    np.testing.assert_array_equal(raw(whole.rows), raw(cut.rows))
+    assert whole.totals["fills"] > 100
+
+
+def test_the_future_changes_nothing_before_it() -> None:
+    ticks, true_price = chaos(7, 6000, spread_bps=0.3)
+    other = ticks.copy()
+    for name in ("bid", "ask", "price"):
+        other[name][3000:] *= 1.02
+    a, b = (replayed(books(BUSY, 8), t, true_price) for t in (ticks, other))
+    np.testing.assert_array_equal(raw(a.rows[:3000]), raw(b.rows[:3000]))
+    assert (a.rows["equity"][3000:] != b.rows["equity"][3000:]).any()
+
+
+def test_cash_is_neither_made_nor_lost_between_books() -> None:
+    """From FILL rows and the capital alone, at every row, though cash moves between the books meanwhile."""
+    ticks, true_price = chaos(2, 20_000, spread_bps=0.3)
+    out = replayed(books(part(BUSY, "broker", borrow_bps_8h=0.0), 8), ticks, true_price, 12_345.678901)
+    fills = out.fills
+    notional = np.array([round(int(q) * _exact(p)) for p, q in zip(fills["price"], fills["quantity"], strict=True)])
+    spent = np.cumsum(fills["side"] * notional + fills["fee"])
+    at = np.searchsorted(fills["ts"], out.rows["ts"], side="right")
+    cash = 12_345_678_901 - np.concatenate([[0], spent])[at]
+    np.testing.assert_array_equal(out.rows["cash"], cash)
+    assert out.totals["trades"] > 500
+
+
+def _exact(price: float):  # type: ignore[no-untyped-def]
+    from fractions import Fraction
+
+    return Fraction(price) / 100
+
+
+def test_a_book_that_earns_is_given_cash() -> None:
+    """Where the short horizon earns on noise that reverts, its orders grow against those of the long one."""
+    ticks, true_price = chaos(1, 60_000, spread_bps=0.0)
+    out = replayed(books(part(BUSY, "broker", impact_bps=0.0), 8), ticks, true_price)
+    entries = out.fills[out.fills["reason"] == 0]
+    first, last = entries[: len(entries) // 4], entries[-len(entries) // 4 :]
+    assert out.totals["net_micro"] > 0
+    assert len(first) > 100
+    assert len(last) > 100
+
+
+def test_rows_are_one_a_tick() -> None:
+    ticks, true_price = chaos(1, 1000)
+    out = replayed(books(BUSY, 8), ticks, true_price)
+    assert out.rows.dtype == RESULT
+    assert all(a <= b for a, b in pairwise(out.rows["ts"]))
