@@ -182,26 +182,27 @@ cdef inline bint is_idle(const account_t *a) noexcept nogil:
     return a.position == 0 and a.working == 0
 
 
-cdef void share_cash(engine_t *e, int k) noexcept nogil:
-    """Splits the cash of the books without position or order by their weights; what rounding leaves stays with k."""
+cdef void share_cash(engine_t *e) noexcept nogil:
+    """Splits the cash of the books without position or order by their weights; what rounding leaves is the first's."""
     cdef account_t *a = e.broker.book
     cdef int64_t total = 0, left, share
     cdef double weight = 0.0
-    cdef int i
+    cdef int i, first = -1
     for i in range(e.count):
         if is_idle(&a[i]):
+            first = i if first < 0 else first
             total += a[i].cash
             weight += e.book[i].weight
     if total <= 0 or not weight > 0.0:
         return
     left = total
-    for i in range(e.count):
-        if i != k and is_idle(&a[i]):
+    for i in range(first + 1, e.count):
+        if is_idle(&a[i]):
             share = <int64_t> (<double> total * (e.book[i].weight / weight))
             share = share if share < left else left
             a[i].cash = share
             left -= share
-    a[k].cash = left
+    a[first].cash = left
 
 
 cdef void closed(engine_t *e, int k) noexcept nogil:
@@ -212,8 +213,6 @@ cdef void closed(engine_t *e, int k) noexcept nogil:
     b.calibration.won[b.bin] += outcome > 0.0
     if e.count > 1:
         weigh_books(e, k)
-        if is_idle(&e.broker.book[k]):
-            share_cash(e, k)
 
 
 cdef void settle(engine_t *e) noexcept nogil:
@@ -227,6 +226,8 @@ cdef void settle(engine_t *e) noexcept nogil:
             closed(e, k)
         if e.broker.opened >> k & 1 and e.broker.book[k].position != 0:
             opened(e, k)
+    if e.broker.closed and e.count > 1:
+        share_cash(e)
     e.broker.opened = e.broker.closed = 0
     sum_books(e)
     mark(e)

