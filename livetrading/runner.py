@@ -154,7 +154,9 @@ def hft(
     preset: Annotated[str | None, _text("realistic (default), or seed: no costs.", "NAME")] = None,
     fee_bps: Annotated[str | None, _text("Taker fee in bps of the notional.", "BPS")] = None,
     latency_us: Annotated[str | None, _text("From decision to execution, in microseconds.", "US")] = None,
-    books: Annotated[str | None, _text("Time scales to split the capital over, 1 (default) to 8.", "K")] = None,
+    books: Annotated[
+        str | None, _text("Time scales to split the capital over, 1 (default) to 8.", "K")
+    ] = None,
     null_control: Annotated[bool, typer.Option(help="Run on a null market too, for comparison.")] = True,
     out: Annotated[
         Path | None, _text("Write results to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")

@@ -23,7 +23,7 @@ ctypedef struct ballot_t:
     bint scored
     uint32_t cast_code
     double cast_mid
-    # what the jury says at each tick: the direction after the gates, and the odds where it is not 0 or rows are asked for
+    # what the jury says at each tick: the direction after the gates, and the odds where they are asked for
     int8_t direction[BLOCK]
     double logit[BLOCK]
     double against[BLOCK]

@@ -165,7 +165,7 @@ cdef void ballot_decide(ballot_t *b, const ballots_t *shared, const formulas_t *
             jury_refresh(&b.jury)
             b.next_refresh += shared.refresh
         direction = jury_vote(&b.jury, code)
-        if direction != 0 or shown:
+        if direction != 0 or shown or j == m - 1:
             b.logit[j], b.against[j] = b.jury.code_logit[code], b.jury.code_against[code]
             if shared.gate_trend and f.trend_side[f.changes[j]] == -direction:
                 direction = 0

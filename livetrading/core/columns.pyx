@@ -5,7 +5,6 @@ Rolling sums go by stretches in csrc; what a stretch refuses, or comes before th
 """
 from libc.math cimport NAN, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint64_t
-from libc.string cimport memset
 
 from livetrading.core.market cimport BLOCK
 from livetrading.core.records cimport LT_QUOTE, LT_TRADE, lt_result, lt_tick, lt_tick_fault, lt_tick_plain
@@ -19,7 +18,7 @@ from livetrading.core.signals cimport (
     level_turn, micro_open, ofi_add, ofi_open, ofi_t, trend_open, trend_push, trend_t, vpin_free, vpin_open, vpin_push,
     vpin_ready, z_gap, z_open, z_variance,
 )
-from livetrading.core.variates cimport lt_exp, lt_log, lt_log_return_block
+from livetrading.core.variates cimport lt_exp, lt_log_return_block
 
 
 cdef Py_ssize_t accept(formulas_t *f, const lt_tick *ticks, Py_ssize_t n) noexcept nogil:
@@ -243,6 +242,8 @@ cdef void feed_trades(formulas_t *f, const lt_tick *ticks, Py_ssize_t m, bint sh
                 flow_push(&f.flow, t.price, t.volume, t.side)
             leave_trade(f, n, shown)
         f.trades[j] = <int16_t> n
+    # the row of the last tick may be asked for later
+    leave_trade(f, n, True)
     f.trade_count = n
 
 

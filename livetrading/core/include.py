@@ -8,5 +8,5 @@ __all__ = ["get_include"]
 
 
 def get_include() -> str:
-    """Return the directory of the C headers: ``lt_tick.h`` declares the records and the signature ``lt_signal``."""
+    """Return the directory of the C headers; ``lt_tick.h`` has the records and ``lt_signal``."""
     return str(Path(processor.__file__).parents[1] / "include")

@@ -163,7 +163,7 @@ cdef void opened(engine_t *e, int k) noexcept nogil:
 
 
 cdef void weigh_books(engine_t *e, int k) noexcept nogil:
-    """Moves the books' weights by what the trade just closed grew book k (exponentiated gradient, Helmbold et al. 1998)."""
+    """Moves the weights by what the trade just closed grew book k (exponentiated gradient, Helmbold et al. 1998)."""
     cdef const account_t *a = &e.broker.book[k]
     cdef double growth, mean, total = 0.0
     cdef int i

@@ -298,7 +298,7 @@ class LimitSettings:
     stale_s : float
         Oldest quote, and longest gap between ticks, on which an order is sent, in seconds.
     leverage : float
-        Most notional over equity, 1 to 100. There is no margin call: what is borrowed can lose more than the equity.
+        Most notional over equity, 1 to 100. There is no margin call: a loss can pass the equity.
     """
 
     max_position_btc: float = 100.0
@@ -322,9 +322,9 @@ class BookSettings:
     Parameters
     ----------
     count : int
-        1 to 8. One is the plain engine with `signals.window`. Several take horizons of 16, 32, 64 ... ticks: each book
-        has its own windows of 121 and 141, its own vote, record, barriers and holding time, and cash moves between
-        them with their weights.
+        1 to 8. One is the plain engine with `signals.window`. Several take horizons of 16, 32, 64 ... ticks:
+        each book has its own windows of 121 and 141, own vote, record, barriers and holding time, and cash
+        moves between them with their weights.
     """
 
     count: int = 1

@@ -424,7 +424,7 @@ class Ledger:
         self.returns: list[float] = []
 
     def pay_borrow(self, ts: int, quote: Any) -> None:
-        """What a short owes since it was last charged: a share of its notional at the mid, pro rata of eight hours."""
+        """What a short owes since it last paid: a share of its notional at the mid for eight hours."""
         if self.position < 0 and ts > self.since:
             notional = notional_micro(quote["bid"] / 2 + quote["ask"] / 2, -self.position)
             share = Fraction(round(self.broker.borrow_bps_8h * 100_000), 10**9)
@@ -506,7 +506,9 @@ class ReferencePath:
         adaptive = settings.signals.adaptive
         windows = horizons(settings)
         micro = round(capital_usd * 10**6)
-        shares = [micro // len(windows) + (micro % len(windows) if k == 0 else 0) for k in range(len(windows))]
+        shares = [
+            micro // len(windows) + (micro % len(windows) if k == 0 else 0) for k in range(len(windows))
+        ]
         self.books = [Book(settings, k, w, c) for k, (w, c) in enumerate(zip(windows, shares, strict=True))]
         self.weights = [1 / len(windows)] * len(windows)
         shared: dict[str, Any] = {
@@ -645,7 +647,7 @@ class ReferencePath:
             self.settle()
 
     def execute(self, book: Book) -> None:
-        """Fills at the touch that stands, up to the size shown, and beyond it at the root of what is beyond."""
+        """Fills at the touch that stands, up to the size shown, and beyond it at its impact."""
         assert book.pending is not None
         ts, order, side, wanted, reason = book.pending
         book.pending = None
@@ -662,7 +664,9 @@ class ReferencePath:
         for price, quantity in ((touch, shown), (beyond, wanted - shown)):
             if quantity > 0:
                 fee = book.ledger.fill(ts, price, quantity, side, self.quote)
-                self.filled.append((len(self.filled), ts, order, price, quantity, fee, side, int(reason), book.number))
+                self.filled.append(
+                    (len(self.filled), ts, order, price, quantity, fee, side, int(reason), book.number)
+                )
         if flat:
             book.entry_index, book.best, book.trailing = self.index, book.ledger.entry_price, False
         elif book.ledger.position == 0:
@@ -673,7 +677,7 @@ class ReferencePath:
         self.executed = True
 
     def settle(self) -> None:
-        """After what arrived in one go, or one order at once: weights follow, cash moves, equity is marked."""
+        """After what arrived in one go, or one order at once: weights and cash move, equity is marked."""
         if not self.executed:
             return
         if len(self.books) > 1 and self.closed:

@@ -2,6 +2,7 @@
 
 import ctypes
 from dataclasses import replace
+from itertools import pairwise
 
 import numba as nb
 import numpy as np
@@ -125,7 +126,7 @@ def asked(rule: Settings, ticks: np.ndarray, cuts: tuple[int, ...] = (), signal:
     processor = Processor(rule, 10_000.0, signal=signal, signal_state=state)
     rows, written = np.zeros(len(ticks), RESULT), 0
     borders = [0, *cuts, len(ticks)]
-    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+    for begin, end in pairwise(borders):
         truth = None if true_price is None else true_price[begin:end]
         written += processor.replay(ticks[begin:end], rows[written:], true_price=truth)
     return processor.totals(), rows[:written]
@@ -142,7 +143,7 @@ def test_function_says_what_the_array_says_however_cut(cuts: list[int]) -> None:
 
 
 def fades_of(ticks: np.ndarray) -> np.ndarray:
-    """The fade from the rows of the processor itself: a bad tick has none, and is not between two good ones."""
+    """The fade from the processor's own rows: a bad tick has none, and is not between two good ones."""
     good = replayed(part(ALONE, "limits", stale_s=1e6), ticks, signal=np.zeros(len(ticks), np.int8)).rows
     mid, said, at = good["market_price"], np.zeros(len(ticks), np.int8), 0
     fades = -np.sign(np.diff(mid, prepend=mid[0]))
@@ -198,7 +199,7 @@ def test_capsule_and_address() -> None:
     expected = asked(ALONE, ticks)[0]["fills_sha256"]
     for given_ in (fade.address, new(fade.address, name, None)):
         assert asked(ALONE, ticks, signal=given_)[0]["fills_sha256"] == expected
-    with pytest.raises(TypeError, match="capsule named 'livetrading.lt_signal'"):
+    with pytest.raises(TypeError, match=r"capsule named 'livetrading\.lt_signal'"):
         Processor(ALONE, 100.0, signal=new(fade.address, other, None))
 
 
