@@ -539,7 +539,7 @@ cdef class Processor:
         What votes, how it is sized, how it exits, costs and limits.
     capital_usd : float
         Cash at the start in USD, 0.01 to 1e12.
-    market : ChaosMarket or GbmMarket, optional
+    market : Market, optional
         What `run` takes its ticks from.
     strict : bool
         Raise `BadTick` at the first tick that breaks a rule, instead of counting it.
