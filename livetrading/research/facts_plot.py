@@ -131,10 +131,10 @@ def _draw_memory(axes: Any, facts: MarketFacts) -> None:
         if known:
             axes.plot(*zip(*known, strict=True), ".-", ms=4, lw=0.8, color=colour, label=label)
     band = NORMAL_975 / n**0.5
-    axes.axhspan(-band, band, color=GREY, alpha=0.18, lw=0, label="95% band without memory")
+    axes.axhspan(-band, band, color=GREY, alpha=0.18, lw=0, label="95% band, no memory")
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set(title="Autocorrelation", xlabel="lag (intervals)", ylabel="autocorrelation")
-    axes.legend(loc="upper right")
+    _legend_above(axes, 0.15, 3)
 
 
 def _draw_ratios(axes: Any, facts: MarketFacts) -> None:
@@ -155,4 +155,11 @@ def _draw_ratios(axes: Any, facts: MarketFacts) -> None:
     axes.set_xticks(SPANS, [str(span) for span in SPANS])
     axes.minorticks_off()
     axes.set(title="Variance ratio", xlabel="q (intervals summed)", ylabel="var of q-sums / (q var)")
-    axes.legend(loc="best")
+    _legend_above(axes, 0.35, 2)
+
+
+def _legend_above(axes: Any, room: float, columns: int) -> None:
+    """Put the legend over the data, in a share of the axis added for it."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + room * (high - low))
+    axes.legend(loc="upper center", ncols=columns, fontsize="small")
