@@ -35,7 +35,7 @@ cdef inline bint held(int64_t amount) noexcept nogil:
     return -LT_MICRO_MAX <= amount <= LT_MICRO_MAX
 
 
-cdef int64_t borrow_due(const broker_t *b, const account_t *a, int64_t ts) noexcept nogil:
+cdef inline int64_t borrow_due(const broker_t *b, const account_t *a, int64_t ts) noexcept nogil:
     """What a short owes up to `ts`, at the mid of the standing quote; -1 above what the ledger holds."""
     cdef int64_t notional
     if a.position >= 0 or b.rules.borrow_ppb == 0 or ts <= a.borrow_ts:
@@ -44,7 +44,7 @@ cdef int64_t borrow_due(const broker_t *b, const account_t *a, int64_t ts) noexc
     return -1 if notional < 0 else lt_borrow(notional, b.rules.borrow_ppb, ts - a.borrow_ts)
 
 
-cdef int account_fill(account_t *a, lt_fill *f, int64_t ppb, int64_t due) noexcept nogil:
+cdef inline int account_fill(account_t *a, lt_fill *f, int64_t ppb, int64_t due) noexcept nogil:
     """Books a fill and the borrow due before it whole, or answers LT_ELEDGER and changes nothing."""
     cdef int64_t notional = lt_notional(f.price, f.quantity), cash, position, staked = 0
     if notional < 0 or due < 0:
@@ -84,8 +84,8 @@ cdef void account_close(account_t *a) noexcept nogil:
     a.return_squares += a.last_return * a.last_return
 
 
-cdef int fill_row(broker_t *b, int64_t ts, const order_t *o, double price, int64_t quantity,
-                  int64_t ppb) noexcept nogil:
+cdef inline int fill_row(broker_t *b, int64_t ts, const order_t *o, double price, int64_t quantity,
+                         int64_t ppb) noexcept nogil:
     """One row of a fill that does not turn the position; LT_ELEDGER, with nothing done, where it cannot be."""
     cdef account_t *a = &b.book[o.book]
     cdef lt_fill *f = &b.fills[b.fill_count]
@@ -147,7 +147,6 @@ cdef int64_t displayed(const broker_t *b, int side, int64_t wanted) noexcept nog
     if not size >= 0.0:
         return wanted
     found = satoshi(size) - taken(b, side)
-    found = found if found > 0 else 0                 # without impact a market order takes what is not displayed too
     return found if found < wanted else wanted
 
 
@@ -170,10 +169,12 @@ cdef void take_beyond(broker_t *b, int64_t ts, const order_t *o, int64_t quantit
     fill(b, ts, o, b.quote.ask * factor if o.side > 0 else b.quote.bid / factor, quantity, b.rules.taker_ppb)
 
 
-cdef void market_order(broker_t *b, int64_t ts, const order_t *o) noexcept nogil:
-    cdef int64_t touch = o.quantity
-    if b.rules.impact > 0.0:
-        touch = displayed(b, o.side, touch)
+cdef inline void market_order(broker_t *b, int64_t ts, const order_t *o) noexcept nogil:
+    cdef int64_t touch
+    if b.rules.impact == 0.0:
+        fill(b, ts, o, b.quote.ask if o.side > 0 else b.quote.bid, o.quantity, b.rules.taker_ppb)
+        return
+    touch = displayed(b, o.side, o.quantity)
     if take(b, ts, o, touch) == LT_OK and touch < o.quantity:
         take_beyond(b, ts, o, o.quantity - touch)
 

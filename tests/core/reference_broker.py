@@ -183,7 +183,7 @@ class ReferenceBroker:
         size = self.quote["ask_size"] if side > 0 else self.quote["bid_size"]
         if isnan(size):
             return wanted
-        return max(0, self.left_of_tick.setdefault(side, satoshi(size)))
+        return self.left_of_tick.setdefault(side, satoshi(size))
 
     def take(self, order: Order, ts: int, quantity: int) -> None:
         """Fill at the touch."""
@@ -195,8 +195,10 @@ class ReferenceBroker:
 
     def market(self, order: Order, ts: int) -> None:
         impact = self.settings.impact_bps * 1e-4
-        at_touch = min(order.left, self.displayed(order.side, order.left)) if impact > 0 else order.left
-        self.take(order, ts, at_touch)
+        if impact == 0:
+            self.fill(order, ts, self.touch(order.side), order.left, self.taker)
+            return
+        self.take(order, ts, min(order.left, self.displayed(order.side, order.left)))
         if order.left > 0:
             factor = 1 + impact * sqrt(order.left * 1e-8)
             touch = self.touch(order.side)
