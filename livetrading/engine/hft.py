@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from livetrading.blockchain.chain_clock import ChainClock
-from livetrading.config import Config, RunConfig
+from livetrading.config import Config, ConfigError, RunConfig
 from livetrading.core.dtypes import RESULT
 from livetrading.core.market import Market
 from livetrading.core.processor import Processor
@@ -184,11 +184,18 @@ def run_hft(
 
     Raises
     ------
+    ConfigError
+        If "user" is among the voters: only a `Processor` takes a caller's signal.
     DataError
         If the recording cannot be read, or `out` cannot be written.
     LivetradingError
         If a part that the run needs is missing.
     """
+    if "user" in config.settings.signals.voters:
+        raise ConfigError(
+            "signals.voters must not hold 'user' in a run, whose market and control would need a signal each: "
+            f"give it to a Processor; was {', '.join(config.settings.signals.voters)}"
+        )
     stop = Interrupt() if interrupt is None else interrupt
     prepare = _prepare_simulated if config.market.simulated else _prepare_recorded
     with ExitStack() as files:

@@ -11,7 +11,7 @@ import pytest
 
 import livetrading.engine.hft as hft
 from livetrading.blockchain.chain_clock import ChainClock
-from livetrading.config import Config, load_config
+from livetrading.config import Config, ConfigError, load_config
 from livetrading.core.dtypes import RESULT, TICK
 from livetrading.core.market import ChaosMarket, GbmMarket, realised_sd
 from livetrading.core.processor import Processor
@@ -315,3 +315,23 @@ class TestRecorded:
         report = run_hft(configured(market_name=PAIR, run_ticks=9))
         assert report.null_control is None
         assert any("no null control" in note for note in report.notes)
+
+
+def test_a_run_has_no_signal_for_the_user() -> None:
+    config = load_config({"run.capital": 100, "run.ticks": 10, "signals.voters": ["ofi", "user"]}, environ={})
+    with pytest.raises(ConfigError, match=r"must not hold 'user' .* was ofi, user"):
+        run_hft(config)
+
+
+def test_books_split_the_run() -> None:
+    """Eight books trade on other horizons than one, on both markets, and the totals add up."""
+    given = {"run.capital": 1000, "run.ticks": 300_000}
+    one, eight = (
+        run_hft(load_config({**given, "books.count": k}, preset="seed", environ={})) for k in (1, 8)
+    )
+    assert eight.config["books"] == {"count": 8}
+    assert eight.fills_sha256 != one.fills_sha256
+    assert eight.trades > one.trades
+    assert eight.equity == pytest.approx(1000 + eight.gross_pnl - eight.fees, abs=1e-6)
+    assert eight.null_control is not None
+    assert eight.null_control.trades > 0
