@@ -350,7 +350,7 @@ ROWS: Final[dict[str, Callable[["Report"], str]]] = {
     "  95% interval": lambda r: f"{_number(r.win_rate_low, '.2%')} to {_number(r.win_rate_high, '.2%')}",
     "gross profit, USD": lambda r: f"{r.gross_pnl:,.6f}",
     "fees, USD": lambda r: f"{r.fees:,.6f}",
-    "borrow, USD": lambda r: f"{r.borrow:,.6f}",
+    "  of it borrow": lambda r: f"{r.borrow:,.6f}",
     "net profit, USD": lambda r: f"{r.net_pnl:,.6f}",
     "equity, USD": lambda r: f"{r.equity:,.6f}",
     "max drawdown": lambda r: f"{r.max_drawdown:.2%}",

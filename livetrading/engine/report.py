@@ -38,7 +38,8 @@ class Report:
     win_rate, win_rate_low, win_rate_high : float or None
         Fractions; low and high bound the 95% Wilson interval.
     gross_pnl, fees, borrow, net_pnl, equity : float
-        USD. Gross is before fees and borrow, net is gross - fees - borrow = equity - capital.
+        USD. Gross is before all costs, `fees` are of fills and of what is borrowed, `borrow` the latter alone;
+        net is gross - fees = equity - capital.
     max_drawdown : float
         Fraction of the highest equity.
     bps_per_trade : float or None
@@ -162,7 +163,8 @@ def report_of(
     tree["market"] = {**tree["market"], **(market or {})}
     ticks, trades, wins = totals["ticks"], totals["trades"], totals["wins"]
     interval = wilson_interval(wins, trades)
-    gross, fees, borrow = totals["gross_micro"], totals["fees_micro"], totals["borrow_micro"]
+    gross, borrow = totals["gross_micro"], totals["borrow_micro"]
+    fees = totals["fees_micro"] + borrow
     mean = totals["return_sum"] / trades if trades else None
     return Report(
         engine="hft",
@@ -181,7 +183,7 @@ def report_of(
         gross_pnl=gross / MICRO,
         fees=fees / MICRO,
         borrow=borrow / MICRO,
-        net_pnl=(gross - fees - borrow) / MICRO,
+        net_pnl=(gross - fees) / MICRO,
         # Cash is exact; the float beside it marks what could not be closed.
         equity=totals["cash_micro"] / MICRO if totals["position_sat"] == 0 else totals["equity_usd"],
         max_drawdown=totals["max_drawdown"],

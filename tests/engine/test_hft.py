@@ -97,7 +97,7 @@ class TestSimulated:
         report = run_hft(configured("realistic", run_ticks=TICKS))
         for side in (report, report.null_control):
             assert side is not None
-            assert side.net_pnl == pytest.approx(side.gross_pnl - side.fees - side.borrow, abs=1e-9)
+            assert side.net_pnl == pytest.approx(side.gross_pnl - side.fees, abs=1e-9)
             assert side.net_pnl == pytest.approx(side.equity - 1000, abs=1e-9)
             assert side.fees > 0
 

@@ -108,7 +108,7 @@ def test_what_is_undefined_without_trades_or_time_is_none() -> None:
 def test_money_comes_from_whole_micro_dollars(gross: int, fees: int, borrow: int) -> None:
     report = report_of(CONFIG, totals(gross_micro=gross, fees_micro=fees, borrow_micro=borrow), 1.0)
     shown = (report.gross_pnl, report.fees, report.borrow, report.net_pnl)
-    for usd, micro in zip(shown, (gross, fees, borrow, gross - fees - borrow), strict=True):
+    for usd, micro in zip(shown, (gross, fees + borrow, borrow, gross - fees - borrow), strict=True):
         assert usd == float(f"{'-' if micro < 0 else ''}{abs(micro) // 10**6}.{abs(micro) % 10**6:06}")
 
 
