@@ -40,6 +40,7 @@
 #define QUANTILES 4096
 #define CELL_NS 432000000000
 #define DAY_NS 86400000000000
+#define PERIOD_NS 28800000000000         /* of which three are a day: what borrowing is charged by */
 #define SECOND_NS 1000000000
 #define VOTERS 7
 #define CODES 2187                       /* 3^VOTERS */
@@ -751,12 +752,12 @@ static void sha_close(char *hex)
 /* The account and its one order */
 
 enum { ENTRY, TAKE_PROFIT, STOP, TRAILING, TIME, REVERSE, CLOSE };
-enum { HALTED, DRAWDOWN, DAILY_LOSS, STALE, LOCKED, RATE, NO_EDGE, REALISED, TOO_SMALL, MAX_POSITION, CAPITAL, SIZE };
+enum { HALTED, DRAWDOWN, DAILY_LOSS, STALE, LOCKED, RATE, NO_EDGE, REALISED, TOO_SMALL, MAX_POSITION, CAPITAL, LEDGER };
 enum { REALISED_WINDOW = 100, REALISED_MIN = 100 };
 
 static const double taker = LIMIT_TAKER_BPS * 1e-4, take_profit = LIMIT_TAKE_PROFIT_BPS * 1e-4;
 static const double stop = LIMIT_STOP_BPS * 1e-4, trail_gain = LIMIT_TRAIL_ACTIVATE_BPS * 1e-4;
-static int64_t cash = LIMIT_CAPITAL_MICRO, position, fees, open_cash, open_notional, net, gross, open_fees;
+static int64_t cash = LIMIT_CAPITAL_MICRO, position, charges, open_cash, open_notional, net, gross, open_charges;
 static uint64_t fills, orders, trades, wins, refused[12];
 static FILE *fill_file;
 static double entry_price;
@@ -765,7 +766,7 @@ static int64_t arrival, order_quantity, order_times[LIMIT_ORDERS_PER_S];
 static uint64_t order_id;
 static double equity, day_equity, peak, trough, worst, brake_level, release_level;
 static int braked, trailing;
-static int64_t day_end, entry_index;
+static int64_t period_end, borrow_ts, entry_index;
 static double take_level, stop_level, best;
 static double returns[REALISED_WINDOW], kelly_realised;
 static uint64_t closed_trades;
@@ -815,40 +816,61 @@ static void realise(double outcome)
     kelly_realised = won == 0 ? 0.0 : lost == 0 ? p : p - (1.0 - p) / ((gain / won) / (loss / lost));
 }
 
-static void book(lt_fill *f)
+/* A short pays for the time up to `ts`, at the mid of the quote that stands then. */
+static void pay_borrow(int64_t ts, quote q)
 {
-    int64_t notional = lt_notional(f->price, f->quantity);
-    f->fee = lt_fee(notional, LIMIT_FEE_PPB);
-    f->id = fills++;
-    if (position == 0) open_cash = cash, open_fees = fees, open_notional = 0, entry_price = f->price;
-    if (position * f->side >= 0) open_notional += notional;
-    cash -= f->side * notional + f->fee;
-    position += f->side * f->quantity;
-    fees += f->fee;
+    if (LIMIT_BORROW_PPB > 0 && position < 0 && ts > borrow_ts) {
+        int64_t due = lt_borrow(lt_notional(mid_of(q), -position), LIMIT_BORROW_PPB, ts - borrow_ts);
+        cash -= due;
+        charges += due;
+    }
+    borrow_ts = ts;
+}
+
+static void fill(int64_t ts, quote q, double price, int64_t quantity)
+{
+    lt_fill f = {.ts = ts, .id = fills++, .order_id = order_id, .price = price, .quantity = quantity,
+                 .side = (int8_t)order_side, .reason = (uint8_t)order_reason};
+    int64_t notional = lt_notional(price, quantity), before = position;
+    f.fee = lt_fee(notional, LIMIT_FEE_PPB);
+    if (before == 0) open_cash = cash, open_charges = charges, open_notional = 0;
+    pay_borrow(ts, q);
+    cash -= order_side * notional + f.fee;
+    charges += f.fee;
+    position += order_side * quantity;
+    if (before == 0) {
+        entry_price = price;
+    } else if (before * order_side > 0) {
+        entry_price = entry_price * (double)(order_side * before) + price * (double)quantity;
+        entry_price /= (double)(order_side * position);
+    }
+    if (before * order_side >= 0) open_notional += notional;
     if (position == 0) {
         int64_t won = cash - open_cash;
         trades++;
         wins += won > 0;
         net += won;
-        gross += won + (fees - open_fees);
+        gross += won + (charges - open_charges);
         realise((double)won / (double)open_notional);
     }
-    sha_update(f, sizeof *f);
-    if (fill_file) fwrite(f, sizeof *f, 1, fill_file);
+    sha_update(&f, sizeof f);
+    if (fill_file) fwrite(&f, sizeof f, 1, fill_file);
 }
 
-/* Fills the order at the quote q; `now` is the tick it is. */
+/* Fills the order at the quote q, what is beyond the displayed size at a price of its own; `now` is the tick it is. An
+ * account with one order at a time finds no quote that it has taken from before. */
 static __attribute__((noinline)) void execute(int64_t ts, quote q, int64_t now)
 {
     int opens = position == 0;
-    double shown = (order_side > 0 ? q.ask_size : q.bid_size) * 1e8 + 1e-6;
-    int64_t quantity = order_reason != CLOSE && shown < (double)order_quantity ? (int64_t)shown : order_quantity;
+    double touch = order_side > 0 ? q.ask : q.bid, shown = (order_side > 0 ? q.ask_size : q.bid_size) * 1e8 + 1e-6;
+    int64_t most = order_quantity;
+    if (LIMIT_IMPACT > 0.0 && order_reason != CLOSE && shown < (double)most) most = (int64_t)shown;
     pending = 0;
-    refused[SIZE] += quantity < order_quantity;
-    if (quantity == 0) return;
-    lt_fill f = {.ts = ts, .order_id = order_id, .price = order_side > 0 ? q.ask : q.bid,
-                 .quantity = quantity, .side = (int8_t)order_side, .reason = (uint8_t)order_reason};
-    book(&f);
+    if (most > 0) fill(ts, q, touch, most);
+    if (most < order_quantity) {
+        double factor = 1.0 + LIMIT_IMPACT * sqrt((double)(order_quantity - most) * 1e-8);
+        fill(ts, q, order_side > 0 ? touch * factor : touch / factor, order_quantity - most);
+    }
     if (opens) {
         int side = position > 0 ? 1 : -1;
         entry_index = now;
@@ -879,9 +901,8 @@ static int limits(int64_t ts)
 }
 
 /* The share of the equity to trade on the set of votes c, or the refusal as a negative number. */
-static double size(quote q, int c)
+static double size(int c, double costs)
 {
-    const double costs = (q.ask - q.bid) / mid_of(q) + 2.0 * taker;
     const double b = (take_profit - costs) / (stop + costs);
     if (jury.chance_seen[c] != jury.generation) {
         jury.chance[c] = 1.0 / (1.0 + lt_exp(-(lt_log(stop / take_profit) + fabs(jury.logit[c]))));
@@ -902,23 +923,32 @@ static double size(quote q, int c)
     return f > 0.0 ? f : -DRAWDOWN;
 }
 
+/* The satoshi of an entry, or the refusal as a negative number. */
+static int64_t entry_quantity(quote q, int side, int c)
+{
+    const double touch = side > 0 ? q.ask : q.bid, shown = side > 0 ? q.ask_size : q.bid_size;
+    const double costs = (q.ask - q.bid) / mid_of(q) + 2.0 * taker;
+    double slip = 0.0;
+    int64_t quantity;
+    for (;;) {
+        double f = size(c, costs + slip), spend = f * equity * 100.0 / (touch * (1.0 + taker)), wanted, beyond;
+        if (f <= 0.0) return (int64_t)f;
+        quantity = spend < (double)LIMIT_MAX_POSITION ? (int64_t)spend : LIMIT_MAX_POSITION + 1;
+        wanted = (double)quantity * 1e-8, beyond = wanted - shown;
+        if (!(LIMIT_IMPACT > 0.0) || slip > 0.0 || !(beyond > 0.0)) break;
+        slip = 2.0 * LIMIT_IMPACT * sqrt(beyond) * (beyond / wanted);      /* beyond the touch, both ways */
+    }
+    if (quantity < 1) return -TOO_SMALL;
+    if (quantity > LIMIT_MAX_POSITION) return -MAX_POSITION;
+    return (double)quantity * touch * 0.01 * (1.0 + taker) > equity ? -CAPITAL : quantity;
+}
+
 static __attribute__((noinline)) void enter(int64_t ts, quote q, int64_t now, int side, int c)
 {
-    const double touch = side > 0 ? q.ask : q.bid;
-    int64_t quantity = 0;
     int why = limits(ts);
-    if (why < 0) {
-        double f = size(q, c), spend = f * equity * 100.0 / (touch * (1.0 + taker));
-        if (f <= 0.0) why = (int)-f;
-        else quantity = spend < (double)LIMIT_MAX_POSITION ? (int64_t)spend : LIMIT_MAX_POSITION + 1;
-    }
-    if (why < 0) {
-        if (quantity < 1) why = TOO_SMALL;
-        else if (quantity > LIMIT_MAX_POSITION) why = MAX_POSITION;
-        else if ((double)quantity * touch * 0.01 * (1.0 + taker) > equity) why = CAPITAL;
-    }
-    if (why < 0) send(ts, q, now, side, quantity, ENTRY);
-    else refused[why]++;
+    int64_t quantity = why < 0 ? entry_quantity(q, side, c) : -why;
+    if (quantity > 0) send(ts, q, now, side, quantity, ENTRY);
+    else refused[-quantity]++;
 }
 
 static inline int exit_reason(quote q, int64_t now, int side, double variance)
@@ -934,16 +964,22 @@ static inline int exit_reason(quote q, int64_t now, int side, double variance)
     return touch >= take_level ? TAKE_PROFIT : -1;
 }
 
+/* The first tick of eight hours: a day's equity is taken at its first, and a short pays for the time up to here. */
+static __attribute__((noinline)) void begin_period(int64_t ts, quote before, int64_t now)
+{
+    if (ts / DAY_NS != (period_end - 1) / DAY_NS || period_end == 0) day_equity = equity;
+    period_end = (ts / PERIOD_NS + 1) * PERIOD_NS;
+    if (pending && arrival < ts) execute(arrival, before, now);
+    pay_borrow(ts, before);
+}
+
 /* The account's part of tick `now`: what arrived since the quote before, then the direction and the set of votes c that
  * it comes from, or the exits under the variance of the returns. */
 static inline __attribute__((always_inline)) void account_tick(int64_t now, quote before, quote q, int direction, int c,
                                                                double variance)
 {
     int64_t ts = LIMIT_START_NS + now * LIMIT_DT_NS;
-    if (ts >= day_end) {
-        day_end = (ts / DAY_NS + 1) * DAY_NS;
-        day_equity = equity;
-    }
+    if (ts >= period_end) begin_period(ts, before, now);
     if (pending && arrival < ts) execute(arrival, before, now);
     if (position == 0) {
         if (direction != 0 && !pending) enter(ts, q, now, direction, c);
@@ -984,7 +1020,7 @@ static void print(double seconds, const char *hex)
            "\"kyle_lambda\": %.17g, \"vpin\": %.17g, \"refused\": [", (long long)ticks_done, seconds,
            (double)ticks_done / seconds, (unsigned long long)fills, (unsigned long long)trades,
            (unsigned long long)wins, (long long)net, (long long)gross, worst, c_event, kyle.value, vpin_value);
-    for (int i = 0; i <= SIZE; i++) printf("%s%llu", i ? ", " : "", (unsigned long long)refused[i]);
+    for (int i = 0; i <= LEDGER; i++) printf("%s%llu", i ? ", " : "", (unsigned long long)refused[i]);
     printf("], \"fills_sha256\": \"%s\"}\n", hex);
 }
 

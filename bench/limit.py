@@ -1,6 +1,7 @@
 """The yardsticks: `hft` on the chaos market beside two hand-written C programs of the same path, in one run.
 
-    python bench/limit.py [--preset realistic] [--ticks 20000000] [--rounds 5] [--least 0.667]
+    python bench/limit.py [--preset realistic] [--capital 100] [--ticks 20000000] [--rounds 5]
+                          [--least 0.667]
 
 Compiles bench/limit.c, which goes tick by tick, and bench/limit_columns.c, which goes column by column, for
 this machine (`cc -O3 -march=native`) with the configuration as constants, runs the engine and both in turn,
@@ -50,11 +51,13 @@ def constants(config: Config) -> dict[str, int | float | str]:
     s, market = config.settings, config.market
     fits = (
         market.name == "chaos"
-        and s.signals.voters == VOTERS
+        and s.signals.voters == VOTERS[:7]
+        and s.books.count == 1
         and s.signals.adaptive
         and s.signals.estimators
         and (s.vote.kind, s.sizing.kind, s.exits.on_signal) == ("condorcet", "kelly", "none")
         and not s.sizing.calibrate
+        and (s.broker.latency, s.limits.leverage) == ("constant", 1.0)
         and market.dt_s <= s.limits.stale_s
     )
     if not fits:
@@ -83,7 +86,9 @@ def constants(config: Config) -> dict[str, int | float | str]:
         "HOLD_TICKS": s.exits.hold_ticks,
         "TAKER_BPS": s.broker.taker_bps,
         "FEE_PPB": round(s.broker.taker_bps * PPB_PER_BPS),
-        "LATENCY_NS": round(s.broker.latency_us * 1000),
+        "BORROW_PPB": round(s.broker.borrow_bps_8h * PPB_PER_BPS),
+        "IMPACT": s.broker.impact_bps * 1e-4,
+        "LATENCY_NS": round(s.broker.feed_latency_us * 1000) + round(s.broker.latency_us * 1000),
         "MAX_POSITION": round(s.limits.max_position_btc * 1e8),
         "ORDERS_PER_S": s.limits.orders_per_s,
         "DAILY_LOSS": s.limits.daily_loss,
@@ -189,6 +194,7 @@ def compare(config: Config, ticks: int, rounds: int, folder: Path) -> tuple[dict
     limit, columns = (ticks / min(whole["seconds"] for whole in runs) for runs in zip(*printed, strict=True))
     figures = {
         "preset": config.preset,
+        "capital": config.run.capital,
         "ticks": ticks,
         "rounds": rounds,
         "fills": printed[0][0]["fills"],
@@ -206,11 +212,14 @@ def main() -> None:
     """Read the command line, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="realistic")
+    parser.add_argument(
+        "--capital", type=float, default=100.0, help="USD; much of it meets the displayed size"
+    )
     parser.add_argument("--ticks", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--least", type=float, default=0.0, help="fail where the ratio to limit.c is below")
     args = parser.parse_args()
-    config = load_config({"run.capital": 100.0, "run.ticks": args.ticks}, preset=args.preset)
+    config = load_config({"run.capital": args.capital, "run.ticks": args.ticks}, preset=args.preset)
     with tempfile.TemporaryDirectory() as folder:
         figures, wrong = compare(config, args.ticks, args.rounds, Path(folder))
     print(json.dumps(figures))
