@@ -118,7 +118,7 @@ class Frame:
         account = _account_block(self, width, glyphs)
         lines = [*head, [], *upper, [], *account]
         if len(lines) > height:
-            return [*head, *upper, *account][:height]
+            return [*head, *account, *upper][:height]
         rows = min(CURVE_ROWS, (height - len(lines) - 2) // 2)
         if rows > 0:
             lines += [[], *_curves(self, width, rows, glyphs)]

@@ -216,7 +216,8 @@ class TestLayout:
         shown = drawn(frame(snapshot()), 80, height)
         assert len(shown) == lines
         assert (sum("null control" in line for line in shown) == 2) == (height >= 20)
-        assert any(line.strip().startswith("95% interval") for line in shown) == (height >= 14)
+        assert any(line.strip().startswith("95% interval") for line in shown) == (height >= 10)
+        assert any(line.startswith("deviation") for line in shown) == (height >= 14)
 
     def test_values_stand_below_their_names(self) -> None:
         for width in (70, 72, 80, 100, 120):
