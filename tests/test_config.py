@@ -298,6 +298,13 @@ def test_a_bad_variable_is_named(path: str) -> None:
         load_config(CAPITAL if path != "run.capital" else None, environ={variable(path): text})
 
 
+def test_the_longest_book_holds_no_longer_than_a_clock_counts() -> None:
+    longest = {"books.count": 8, "signals.window": 2, "exits.take_profit_bps": 9, "exits.stop_bps": 9}
+    assert load_config({**CAPITAL, **longest, "exits.hold_ticks": 1 << 52}).settings.exits.hold_ticks
+    with pytest.raises(ConfigError, match=r"exits.hold_ticks must be at most 2\*\*62 times 0.000977"):
+        load_config({**CAPITAL, **longest, "exits.hold_ticks": (1 << 52) + 1})
+
+
 UNKNOWN_IN_FILE = {
     "[brokr]\ntaker_bps = 1": ("brokr", "broker"),
     "[broker]\ntaker_bp = 1": ("broker.taker_bp", "broker.taker_bps"),

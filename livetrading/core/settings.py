@@ -372,7 +372,14 @@ class Settings:
             self.sizing.max_fraction,
         )
         widest = max(self.exits.take_profit_bps, self.exits.stop_bps, self.exits.trail_activate_bps)
-        times = sqrt(max(horizons(self)) / self.signals.window)
+        longer = max(horizons(self)) / self.signals.window
+        _require(
+            self.exits.hold_ticks * longer <= 1 << 62,
+            "exits.hold_ticks",
+            f"at most 2**62 times {1 / longer:.3g}, which the longest book's is longer by",
+            self.exits.hold_ticks,
+        )
+        times = sqrt(longer)
         _require(
             widest * times < 10_000,
             "exits.take_profit_bps, stop_bps and trail_activate_bps",
