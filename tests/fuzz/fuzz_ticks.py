@@ -1,5 +1,6 @@
 """TICK arrays that no market sends, through the processor, beside a twin that sees the good ticks alone."""
 
+import ctypes
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from tapes import awkward, chaos, gbm, raw, recording
 from livetrading.core.dtypes import FILL, RESULT, TICK, Rejection
 from livetrading.core.errors import BadTick
 from livetrading.core.processor import Processor
-from livetrading.core.settings import VOTERS, BrokerSettings, Settings
+from livetrading.core.settings import VOTERS, BrokerSettings, Settings, horizons
 
 Rng = np.random.Generator
 Chances = dict[str, Callable[[Rng], Any]]
@@ -37,7 +38,7 @@ def between(low: float, high: float) -> Callable[[Rng], float]:
 
 
 def voters(rng: Rng) -> tuple[Any, ...]:
-    return tuple(VOTERS[k] for k in rng.permutation(len(VOTERS))[: rng.integers(1, len(VOTERS) + 1)])
+    return tuple(VOTERS[k] for k in rng.permutation(len(VOTERS))[: rng.integers(1, min(8, len(VOTERS)) + 1)])
 
 
 def fee(rng: Rng) -> float:
@@ -65,7 +66,7 @@ CHANCES: Final[dict[str, Chances]] = {
     "sizing": {
         "kind": among("kelly", "fixed"),
         "kelly": among(1e-12, 0.25, 1.0),
-        "max_fraction": among(1e-12, 0.5, 1.0),
+        "max_fraction": among(1e-12, 0.5, 1.0, 100.0),
         "quantity_btc": among(1e-8, 0.01, 1.0, 21e6),
         "max_drawdown": among(1e-12, 0.003, 0.2, 1.0),
         "calibrate": flag,
@@ -75,7 +76,7 @@ CHANCES: Final[dict[str, Chances]] = {
         "stop_bps": among(1e-9, 4.0, 50.0, 9999.0),
         "trail_activate_bps": among(0.0, 1.0, 100.0),
         "trail_vol": among(0.0, 0.7, 1e6),
-        "hold_ticks": among(0, 1, 30, 1 << 62),
+        "hold_ticks": among(0, 1, 30, 1 << 50, 1 << 62),
         "on_signal": among("none", "reverse", "flat"),
     },
     "broker": {
@@ -96,11 +97,14 @@ CHANCES: Final[dict[str, Chances]] = {
         "orders_per_s": among(1, 2, 100, 4096, 4096),
         "daily_loss": among(1e-12, 0.1, 1.0, 1.0),
         "stale_s": among(1e-9, 60.0, 1e9, 1e9),
+        "leverage": among(1.0, 3.0, 100.0),
     },
+    "books": {"count": among(1, 2, 3, 8)},
 }
 """How each setting is drawn: mostly what trades, now and then an edge of its range."""
 
 
+WIDTHS: Final = ("take_profit_bps", "stop_bps", "trail_activate_bps")
 KEYS: Final = [(part, key) for part, keys in CHANCES.items() for key in keys]
 TRADING: Final = (
     {"signals": {"window": 40}, "vote": {"refresh": 64, "p_min": 0.505},
@@ -121,7 +125,7 @@ def drawn_settings(rng: Rng) -> dict[str, dict[str, Any]]:
     drawn = deepcopy(TRADING[rng.integers(len(TRADING))])
     for k in rng.choice(len(KEYS), rng.integers(0, 6)):
         part, key = KEYS[k]
-        drawn[part][key] = CHANCES[part][key](rng)
+        drawn.setdefault(part, {})[key] = CHANCES[part][key](rng)
     return drawn
 
 
@@ -134,7 +138,14 @@ def random_settings(rng: Rng) -> Settings:
         drawn["sizing"].setdefault("quantity_btc", 0.01)
     else:
         drawn["exits"] = {"take_profit_bps": 3.0, "stop_bps": 4.0} | drawn["exits"]
-    drawn["vote"]["k_min"] = min(drawn["vote"].get("k_min", 2), len(drawn["signals"].get("voters", VOTERS)))
+    drawn["vote"]["k_min"] = min(
+        drawn["vote"].get("k_min", 2), len(drawn["signals"].get("voters", VOTERS[:-1]))
+    )
+    fraction = drawn["sizing"].get("max_fraction", 0.5)
+    drawn["limits"]["leverage"] = max(fraction, drawn["limits"].get("leverage", 1.0))
+    if drawn.get("books", {}).get("count", 1) > 1:  # a longer book's barriers are wider
+        drawn["exits"] |= {key: min(drawn["exits"].get(key, 0.0), 50.0) for key in WIDTHS}
+        drawn["exits"]["hold_ticks"] = min(drawn["exits"].get("hold_ticks", 0), 1 << 51)
     makers = {part.name: part.default_factory for part in fields(Settings)}
     return Settings(**{part: makers[part](**keys) for part, keys in drawn.items()})  # type: ignore[misc,operator]
 
@@ -149,6 +160,16 @@ def latencies(rng: Rng, costs: BrokerSettings) -> Any:
     times = np.sort(rng.integers(0, 1 << 61, 5))
     times[0] = rng.choice([0, times[0]])
     return np.stack([times, late], axis=1)
+
+
+PROTOTYPE: Final = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, ctypes.c_int64, *[ctypes.c_void_p] * 2)
+
+
+@PROTOTYPE
+def odd_voter(ticks: int, truth: int, n: int, votes: int, state: int) -> None:
+    """Vote by the low bits of the times: any of 256 values, of which the sign counts."""
+    seen = np.frombuffer((ctypes.c_char * (TICK.itemsize * n)).from_address(ticks), TICK)
+    (ctypes.c_int8 * n).from_address(votes)[:] = (seen["ts"] >> 3).astype(np.int8).tolist()
 
 
 # Streams
@@ -306,6 +327,18 @@ def cut(rng: Rng, n: int) -> list[Piece]:
     return pieces
 
 
+@dataclass(frozen=True)
+class Tape:
+    """Ticks, and what comes with them: true prices and the caller's own signal, where there are any."""
+
+    ticks: np.ndarray
+    truth: np.ndarray | None = None
+    signal: np.ndarray | None = None
+
+    def __getitem__(self, at: Any) -> "Tape":
+        return Tape(self.ticks[at], *(None if x is None else x[at] for x in (self.truth, self.signal)))
+
+
 class Feeder:
     """A processor that is fed piece by piece, and all it said."""
 
@@ -321,38 +354,38 @@ class Feeder:
     def index(self) -> int:
         return int(self.processor.totals()["ticks"])
 
-    def take(self, ticks: np.ndarray, truth: np.ndarray | None, piece: Piece) -> None:
+    def take(self, tape: Tape, piece: Piece) -> None:
         (self.processor.halt if piece.halted else self.processor.resume)()
         if piece.singly:
-            self._take_singly(ticks[piece.start : piece.stop])
+            self._take_singly(tape[piece.start : piece.stop])
             return
         at = piece.start
         while at < piece.stop or at == piece.start:
-            at = self._replay(ticks[at : piece.stop], None if truth is None else truth[at : piece.stop],
-                              piece.with_rows) + at  # fmt: skip
+            at += self._replay(tape[at : piece.stop], piece.with_rows)
             if at >= piece.stop:
                 return
 
-    def _take_singly(self, ticks: np.ndarray) -> None:
-        for tick in ticks.tolist():
+    def _take_singly(self, tape: Tape) -> None:
+        for at, tick in enumerate(tape.ticks.tolist()):
+            own = {} if tape.signal is None else {"signal": int(tape.signal[at])}
             before = self.index
             direction = 0
             with suppress(BadTick):
-                direction = self.processor.on_tick(*tick)
+                direction = self.processor.on_tick(*tick, **own)
             if self.index > before:
                 self.directions[before] = direction
             else:
                 assert direction == 0
 
-    def _replay(self, ticks: np.ndarray, truth: np.ndarray | None, with_rows: bool) -> int:
+    def _replay(self, tape: Tape, with_rows: bool) -> int:
         """Replay up to the end or the first bad tick; how many were taken or refused."""
         before = self.index
         first = -(-before // self.every)
-        room = self.processor.rows_for(len(ticks), self.every)
+        room = self.processor.rows_for(len(tape.ticks), self.every)
         rows = self.rows[first : first + room] if with_rows else None
-        fed, said = len(ticks), None
+        fed, said = len(tape.ticks), None
         try:
-            said = self.processor.replay(ticks, rows, self.every, truth)
+            said = self.processor.replay(tape.ticks, rows, self.every, tape.truth, tape.signal)
         except BadTick as error:
             fed = int(str(error).rpartition("(tick ")[2].partition(",")[0]) + 1
         last = -(-self.index // self.every)
@@ -369,16 +402,13 @@ def merged(pieces: list[Piece]) -> Iterator[tuple[bool, int, int]]:
         yield halted, parts[0].start, parts[-1].stop
 
 
-def twin_of(
-    make: Callable[..., Processor], ticks: np.ndarray, truth: np.ndarray | None, pieces: list[Piece]
-) -> Feeder:
+def twin_of(make: Callable[..., Processor], tape: Tape, pieces: list[Piece]) -> Feeder:
     """Feed the good ticks alone, in as few calls as can be, with every row."""
-    kinds = faults(ticks) < 0
+    kinds = faults(tape.ticks) < 0
     twin = Feeder(make, False, 1, int(np.count_nonzero(kinds)))
     for halted, start, stop in merged(pieces):
-        good = np.flatnonzero(kinds[start:stop]) + start
-        own = ticks[good]
-        twin.take(own, None if truth is None else truth[good], Piece(0, len(own), False, True, halted))
+        own = tape[np.flatnonzero(kinds[start:stop]) + start]
+        twin.take(own, Piece(0, len(own.ticks), False, True, halted))
     return twin
 
 
@@ -403,7 +433,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "vote_logodds": (-1.8e308, 1.8e308),
     "vote_probability": (0.0, 1.0),
     "direction": (-1, 1),
-    "kelly_fraction": (0.0, 1.0),
+    "kelly_fraction": (0.0, 100.0),
     "equity": (-1.8e308, 1.8e308),
     "drawdown": (0.0, 1.8e308),
 }
@@ -428,7 +458,7 @@ def assert_in_range(rows: np.ndarray, settings: Settings) -> None:
         assert name not in NEVER_NAN or not unknown.any(), name
         if name in STAYS_READY:
             assert (np.diff(unknown.astype(np.int8)) <= 0).all(), f"{name} was ready and is not"
-    window = settings.signals.window
+    window = horizons(settings)[0]
     assert not (np.abs(rows["z_score"]) > np.sqrt(window) + 1e-6).any()
     for name in ("ts", "trades", "wins"):
         assert (np.diff(rows[name]) >= 0).all(), name
@@ -451,6 +481,19 @@ def assert_twins(fed: Feeder, twin: Feeder, kinds: np.ndarray, ticks: np.ndarray
     assert (said[said != 99] == rows["direction"][said != 99]).all()
 
 
+def tape_of(rng: Rng, ticks: np.ndarray, pieces: list[Piece], with_signal: bool) -> Tape:
+    """Return the ticks with true prices now and then; ticks that go in singly have none."""
+    truth, signal = None, None
+    if rng.random() < 0.5:
+        with np.errstate(all="ignore"):
+            truth = np.where(rng.random(len(ticks)) < 0.9, np.clip(ticks["bid"] * 1.01, 1e-12, 1e15), NAN)
+        for piece in pieces:
+            truth[piece.start : piece.stop] = NAN if piece.singly else truth[piece.start : piece.stop]
+    if with_signal:
+        signal = rng.integers(-128, 128, len(ticks)).astype(np.int8)
+    return Tape(ticks, truth, signal)
+
+
 def case(rng: Rng, folder: Path) -> Counter[str]:
     """Run one stream, of up to 40,000 ticks; counts by what became of them."""
     n = int(10 ** rng.uniform(0, 4.6))
@@ -458,20 +501,18 @@ def case(rng: Rng, folder: Path) -> Counter[str]:
     capital = float(rng.choice([0.01, 100.0, 10_000.0, 1e12]))
     kind, ticks = stream(rng, n)
     pieces = cut(rng, len(ticks))
-    truth = None
-    if rng.random() < 0.5:
-        with np.errstate(all="ignore"):
-            truth = np.where(rng.random(len(ticks)) < 0.9, np.clip(ticks["bid"] * 1.01, 1e-12, 1e15), NAN)
-        for piece in pieces:
-            truth[piece.start : piece.stop] = NAN if piece.singly else truth[piece.start : piece.stop]
-    kinds = faults(ticks)
-    make = partial(Processor, settings, capital, seed=5, latencies=latencies(rng, settings.broker))
+    heard, asked = "user" in settings.signals.voters, bool(rng.random() < 0.5)
+    voter = ctypes.cast(odd_voter, ctypes.c_void_p).value if heard and asked else None
+    tape = tape_of(rng, ticks, pieces, heard and not asked)
+    late = latencies(rng, settings.broker)
+    make = partial(Processor, settings, capital, seed=5, latencies=late, signal=voter)
     fed = Feeder(make, bool(rng.random() < 0.1), int(rng.choice([1, 1, 2, 7, 1000])), len(ticks))
     for piece in pieces:
-        fed.take(ticks, truth, piece)
-    twin = twin_of(make, ticks, truth, pieces)
+        fed.take(tape, piece)
+    twin = twin_of(make, tape, pieces)
     for one in (fed, twin):
         one.processor.close()
+    kinds = faults(ticks)
     assert_twins(fed, twin, kinds, ticks)
     assert_in_range(twin.rows[: twin.index], settings)
     fills = np.frombuffer(b"".join(fed.fills), FILL)
@@ -481,4 +522,6 @@ def case(rng: Rng, folder: Path) -> Counter[str]:
         {f"{kind} rejected, {r.name.lower()}": int(np.count_nonzero(kinds == r)) for r in Rejection}
     )
     counts["streams with fills"] += len(fills) > 0
+    counts["streams of several books"] += settings.books.count > 1
+    counts["streams with a signal"] += heard
     return counts

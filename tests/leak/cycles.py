@@ -21,7 +21,7 @@ from livetrading.core.market import BootstrapMarket, ChaosMarket, GarchMarket, G
 from livetrading.core.orders import ORDER_KINDS
 from livetrading.core.processor import Processor
 from livetrading.core.ring import MirroredRing
-from livetrading.core.settings import BrokerSettings, ExitSettings, Settings, SignalSettings
+from livetrading.core.settings import BookSettings, BrokerSettings, ExitSettings, Settings, SignalSettings
 from livetrading.core.signals import (
     VPIN,
     AdaptiveEWMAVolatility,
@@ -49,6 +49,12 @@ VOTES: Final = RNG.integers(-1, 2, (300, 3)).astype(np.int8)
 KNOTS: Final = np.array([(START_NS, 925_810, 95e3), (START_NS + 10**12, 925_811, 95e3)], KNOT)
 SETTINGS: Final = Settings(
     signals=SignalSettings(window=40), exits=ExitSettings(take_profit_bps=3, stop_bps=4)
+)
+BOOKS: Final = Settings(
+    signals=SignalSettings(voters=("user", "z_score")),
+    exits=ExitSettings(take_profit_bps=3, stop_bps=4),
+    broker=BrokerSettings(latency="recorded"),
+    books=BookSettings(count=8),
 )
 BAD: Final = np.zeros(3, TICK)
 LATE: Final = np.array([[0, 1000], [START_NS, 10**6]])
@@ -115,6 +121,14 @@ def running() -> None:
     Processor(SETTINGS, 1e4, gbm()).run(300, ROWS)
 
 
+def books() -> None:
+    """Eight books, recorded latencies, a signal of the caller's."""
+    one = Processor(BOOKS, 1e4, latencies=LATE)
+    one.replay(TICKS, ROWS, signal=SIDES)
+    one.last_row()
+    one.close()
+
+
 def refused() -> None:
     """What ends in an error has to be given back as well."""
     for wrong in (-1.0, "much"):
@@ -161,6 +175,7 @@ USES: Final[dict[str, Callable[[], object]]] = {
     "HawkesMarket": lambda: HawkesMarket(1, START_NS, 10**8, 5e4).fill(TICKS.copy()),
     "Processor": processor,
     "Processor, running": running,
+    "Processor, books": books,
     "refused": refused,
 }
 
