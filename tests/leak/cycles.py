@@ -203,7 +203,7 @@ def resident() -> int:
 def growth(use: Callable[[], object], cycles: int) -> tuple[int, int]:
     """Return by how much `cycles` more uses make the bytes in use grow, and the resident memory."""
     marks = []
-    for n in (max(100, cycles // 20), cycles):
+    for n in (max(300, cycles // 20), cycles):
         for _ in range(n):
             use()
         gc.collect()
