@@ -5,7 +5,7 @@
 Every round does the same work afresh, and the best of the rounds counts, as other processes only ever slow
 one. In `extra_info`: `ticks_per_second`, and `ratio`, ticks per thousand additions of the calibration kernel
 (workload.py) that runs before every round. Ratios can be compared between machines and hours; ticks a second
-cannot. BENCH_LONG=1 adds the memory of 1e8 ticks.
+cannot. BENCH_LONG=1 adds the memory of 1e8 ticks; BENCH_ROUNDS is 7.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from w1 import W1, tape
+from w1_signal import STATE, USER, said_of, z_rule
 from workload import add_up, additions_per_second, fed_market, fresh_processor, write_w1
 
 from livetrading.config import Config, load_config
+from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import TICK
-from livetrading.core.market import ChaosMarket
+from livetrading.core.market import ChaosMarket, NullMarket
 from livetrading.core.processor import Processor
+from livetrading.core.settings import BookSettings
+from livetrading.engine.null_market import NullLaw, walk_like_chaos
 
 TICKS = 4_000_000
-ROUNDS = 7
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 MEMORY = """
 import sys
 from livetrading.runner import main
@@ -63,6 +68,7 @@ def measure(
     if benchmark.stats is None:  # --benchmark-disable
         return
     speed = ticks / benchmark.stats.stats.min
+    benchmark.extra_info["ticks"] = ticks
     benchmark.extra_info["ticks_per_second"] = speed
     benchmark.extra_info["ratio"] = 1000 * speed / max(kernel)
 
@@ -74,15 +80,30 @@ def some_ticks(config: Config, n: int) -> NDArray[np.void]:
     return ticks
 
 
+def fill(market: ChaosMarket | NullMarket) -> None:
+    """Make `TICKS` ticks."""
+    ticks = np.zeros(4_000, TICK)
+    for _ in range(TICKS // len(ticks)):
+        market.fill(ticks)
+
+
 def test_market(benchmark: Any, config: Config) -> None:
     """The market alone, into an array that the cache holds."""
-    ticks = np.zeros(4_000, TICK)
-
-    def fill(market: ChaosMarket) -> None:
-        for _ in range(TICKS // len(ticks)):
-            market.fill(ticks)
-
     measure(benchmark, fill, TICKS, lambda: (fed_market(config, TICKS),), ROUNDS)
+
+
+@pytest.fixture(scope="module")
+def walk() -> NullLaw:
+    """Return the random walk like the chaos market."""
+    return walk_like_chaos(load_config({"run.capital": 100.0}, preset="realistic").market)
+
+
+@pytest.mark.parametrize("name", ["gbm", "garch-t", "bootstrap", "hawkes"])
+def test_null_market(benchmark: Any, walk: NullLaw, name: str) -> None:
+    """A null market alone, into an array that the cache holds; the bootstrap draws from 65,536 returns."""
+    returns = 1e-4 * np.random.default_rng(1).standard_t(4, 1 << 16) if name == "bootstrap" else None
+    law = replace(walk, name=name, returns=returns)
+    measure(benchmark, fill, TICKS, lambda: (law.market(1),), ROUNDS)
 
 
 def test_replay(benchmark: Any, config: Config) -> None:
@@ -112,21 +133,88 @@ def test_run(benchmark: Any, config: Config) -> None:
     benchmark.extra_info["fills"] = last[0].totals()["fills"]
 
 
-def test_w1(benchmark: Any, tmp_path: Path) -> None:
-    """The rule W1 on its 5,000,000 ticks: what it must trade is what other engines trade on them."""
-    path = Path(os.environ.get("W1_FILE", tmp_path / "w1.npy"))
-    write_w1(path, 5_000_000)
-    ticks = tape(str(path), 5_000_000)
-    processors: list[Processor] = []
+def test_books(benchmark: Any, config: Config) -> None:
+    """Processing alone, of an array, over eight time scales."""
+    settings, ticks = replace(config.settings, books=BookSettings(count=8)), some_ticks(config, TICKS)
+    last = [Processor(settings, config.run.capital)]
 
     def start() -> tuple[Processor]:
-        processors.append(Processor(W1, 1_000_000.0))
-        return (processors[-1],)
+        last[0] = Processor(settings, config.run.capital)
+        return (last[0],)
 
-    measure(benchmark, lambda processor: processor.replay(ticks), len(ticks), start, ROUNDS)
-    totals = processors[-1].totals()
+    measure(benchmark, lambda processor: processor.replay(ticks), TICKS, start, ROUNDS)
+    benchmark.extra_info["fills"] = last[0].totals()["fills"]
+
+
+@pytest.fixture(scope="module")
+def tape_of_w1(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.void]:
+    """Return the 5,000,000 ticks of W1."""
+    path = Path(os.environ.get("W1_FILE", tmp_path_factory.mktemp("w1") / "w1.npy"))
+    write_w1(path, 5_000_000)
+    return tape(str(path), 5_000_000)
+
+
+def test_w1(benchmark: Any, tape_of_w1: NDArray[np.void]) -> None:
+    """The rule W1 on its 5,000,000 ticks: what it must trade is what other engines trade on them."""
+    last = [Processor(W1, 1_000_000.0)]
+
+    def start() -> tuple[Processor]:
+        last[0] = Processor(W1, 1_000_000.0)
+        return (last[0],)
+
+    measure(benchmark, lambda processor: processor.replay(tape_of_w1), len(tape_of_w1), start, ROUNDS)
+    totals = last[0].totals()
     assert (totals["trades"], totals["net_micro"]) == (55_989, -6_475_449_408)
     benchmark.extra_info["trades"] = totals["trades"]
+
+
+@pytest.mark.parametrize("source", ["function", "array"])
+def test_w1_as_user(benchmark: Any, tape_of_w1: NDArray[np.void], source: str) -> None:
+    """W1 said by a caller's function in C, or by an array made beforehand, in turn with the built-in."""
+    said = said_of(tape_of_w1) if source == "array" else None
+    built_in: list[float] = []
+    totals: list[Any] = []
+
+    def start() -> tuple[Processor]:
+        processor = Processor(W1, 1_000_000.0)
+        begun = time.perf_counter()
+        processor.replay(tape_of_w1)
+        built_in.append(time.perf_counter() - begun)
+        totals.append(processor.totals())
+        signal: dict[str, Any] = (
+            {"signal": z_rule, "signal_state": np.zeros(STATE)} if source == "function" else {}
+        )
+        return (Processor(USER, 1_000_000.0, **signal),)
+
+    def replay(processor: Processor) -> None:
+        processor.replay(tape_of_w1, signal=said)
+        totals.append(processor.totals())
+
+    measure(benchmark, replay, len(tape_of_w1), start, ROUNDS)
+    assert all(t == totals[0] for t in totals)
+    if benchmark.stats is not None:
+        benchmark.extra_info["share_of_built_in"] = min(built_in) / benchmark.stats.stats.min
+
+
+def test_resting_orders(benchmark: Any) -> None:
+    """The broker driven by hand: eight limit orders 20 to 50 bps off, renewed every 4,096 ticks."""
+    n, step = 1 << 20, 4096
+    ticks = some_ticks(load_config({"run.capital": 100.0}, preset="realistic"), n)
+    fills = [0]
+
+    def quote_both_sides(broker: PaperBroker) -> None:
+        fills[0] = 0
+        for begin in range(0, n, step):
+            fills[0] += len(broker.advance(ticks[begin : begin + step]))
+            last = ticks[begin + step - 1]
+            for order in broker.orders:
+                broker.cancel(order.id)
+            for bps in (20, 30, 40, 50):
+                broker.submit("limit", 1, 100_000, last["bid"] * (1 - bps * 1e-4))
+                broker.submit("limit", -1, 100_000, last["ask"] * (1 + bps * 1e-4))
+
+    measure(benchmark, quote_both_sides, n, lambda: (PaperBroker(1_000_000.0),), ROUNDS)
+    benchmark.extra_info["fills"] = fills[0]
 
 
 def test_on_tick(benchmark: Any, config: Config) -> None:

@@ -18,13 +18,20 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 README: Final = ROOT / "README.md"
 BEGIN: Final = "<!-- benchmarks -->\n"
 END: Final = "<!-- /benchmarks -->"
+NULL_MARKETS: Final = ("gbm", "garch-t", "bootstrap", "hawkes")
 SPEEDS: Final = (
     ("test_market[realistic]", "the chaos market alone"),
+    *((f"test_null_market[{name}]", f"the null market `{name}` alone") for name in NULL_MARKETS),
     ("test_replay[realistic]", "replay of an array, preset `realistic`"),
     ("test_replay[seed]", "replay of an array, preset `seed`"),
+    ("test_books[realistic]", "replay over eight time scales (`--books 8`), `realistic`"),
+    ("test_books[seed]", "replay over eight time scales (`--books 8`), `seed`"),
     ("test_run[realistic]", "market and processing, `realistic`"),
     ("test_run[seed]", "market and processing, `seed`"),
     ("test_w1", "replay of the plain rule W1, 22 orders a second"),
+    ("test_w1_as_user[function]", "the same rule as a caller's C function (`numba.cfunc`)"),
+    ("test_w1_as_user[array]", "the same rule as an array made beforehand"),
+    ("test_resting_orders", "`PaperBroker.advance` with eight resting orders"),
 )
 Entries = dict[str, dict[str, Any]]
 
@@ -40,8 +47,11 @@ def rows(entries: Entries, limit: dict[str, Any]) -> list[tuple[str, str, str]]:
     for name, what in SPEEDS:
         info = entries[name]
         if "fills" in info:
-            what += f" ({info['fills']:,} fills in 4,000,000 ticks)"
-        out.append((what, speed(info["ticks_per_second"]), name))
+            what += f" ({info['fills']:,} fills in {info['ticks']:,} ticks)"
+        figure = speed(info["ticks_per_second"])
+        if "share_of_built_in" in info:
+            figure += f"; {info['share_of_built_in']:.2f} times the built-in rule's, with its fills"
+        out.append((what, figure, name))
     for preset in ("realistic", "seed"):
         name = f"test_on_tick[{preset}]"
         out.append(
@@ -57,7 +67,7 @@ def rows(entries: Entries, limit: dict[str, Any]) -> list[tuple[str, str, str]]:
                 (f"peak memory of `hft 100 --ticks {ticks}`", f"{entries[name]['peak_mib']:.0f} MiB", name)
             )
     out = [
-        (what, figure, f".venv/bin/python -m pytest bench/bench_core.py -k '{name}'")
+        (what, figure, f".venv/bin/python -m pytest 'bench/bench_core.py::{name}'")
         for what, figure, name in out
     ]
     what = f"`hft 100 --ticks {limit['ticks']} --no-null-control`, `realistic`"
