@@ -21,7 +21,7 @@ LAGS: Final = 100
 SPANS: Final = (2, 3, 4, 5, 7, 10, 14, 20, 28, 40)
 BINS: Final = 81
 POINTS: Final = 20_000
-"""Returns drawn of a longer series: each stretch by its largest and its smallest."""
+"""Most points of the returns; a longer series is drawn by the smallest and the largest of each stretch."""
 BLUE, ORANGE, GREY = "#1f5fa8", "#c8581a", "#6b6b6b"
 
 
@@ -94,11 +94,10 @@ def _title(facts: MarketFacts) -> str:
 
 def _draw_returns(axes: Any, facts: MarketFacts) -> None:
     percent = 100 * facts.returns
-    stretch = -(-len(percent) // POINTS) * 2
-    if stretch > 2:
-        whole = percent[: len(percent) // stretch * stretch].reshape(-1, stretch)
-        at = np.repeat(np.arange(len(whole)) * stretch, 2)
-        axes.plot(at, np.column_stack((whole.min(axis=1), whole.max(axis=1))).ravel(), lw=0.5, color=BLUE)
+    if len(percent) > POINTS:
+        starts = np.arange(0, len(percent), -(-2 * len(percent) // POINTS))
+        ends = (np.minimum.reduceat(percent, starts), np.maximum.reduceat(percent, starts))
+        axes.plot(np.repeat(starts + 1, 2), np.column_stack(ends).ravel(), lw=0.5, color=BLUE)
     else:
         axes.plot(np.arange(1, len(percent) + 1), percent, lw=0.6, color=BLUE)
     axes.set(title="Returns", xlabel=f"time (intervals of {interval_text(facts)})", ylabel="log return (%)")

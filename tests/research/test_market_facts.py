@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from livetrading import ChainClock, ChaosMarket
@@ -21,6 +22,7 @@ from livetrading.config import Config, ConfigError, load_config
 from livetrading.core.dtypes import TICK
 from livetrading.data.ticks import read_ticks
 from livetrading.engine.null_market import walk_like_chaos
+from livetrading.research import facts_plot
 from livetrading.research.facts_plot import plot_facts
 from livetrading.research.facts_table import facts_rows
 from livetrading.research.market_facts import Interval, interval_text, market_facts, parse_interval
@@ -267,15 +269,21 @@ class TestFigure:
 
     @pytest.mark.parametrize("returns", [[0.1], [0.0] * 50 + [0.1]])
     def test_draws_what_has_hardly_any_facts(self, tmp_path: Path, returns: list[float]) -> None:
-        np.save(tmp_path / "$few$_x.npy", np.array(returns))
-        plot_facts(market_facts(configured(tmp_path / "$few$_x.npy")), tmp_path / "a.png")
+        np.save(tmp_path / "$x_$.npy", np.array(returns))
+        plot_facts(market_facts(configured(tmp_path / "$x_$.npy")), tmp_path / "a.png")
         assert (tmp_path / "a.png").stat().st_size > 10_000
 
-    def test_draws_a_long_series_by_its_extremes(self, tmp_path: Path) -> None:
-        r = np.random.default_rng(1).normal(0, 0.01, 100_001)
+    @pytest.mark.parametrize("n", [20_000, 20_001, 100_003])
+    def test_draws_a_long_series_by_its_extremes(self, tmp_path: Path, n: int) -> None:
+        r = np.random.default_rng(1).normal(0, 0.01, n)
+        r[-1] = 1.0  # the last stretch is a short one
         np.save(tmp_path / "long.npy", r)
-        plot_facts(market_facts(configured(tmp_path / "long.npy")), tmp_path / "a.svg")
-        assert (tmp_path / "a.svg").stat().st_size < 2_000_000
+        found = market_facts(configured(tmp_path / "long.npy"))
+        axes = Figure().subplots()
+        facts_plot._draw_returns(axes, found)
+        drawn = np.asarray(axes.lines[0].get_ydata())
+        assert 10_000 <= len(drawn) <= 20_000
+        assert (drawn.min(), drawn.max()) == (100 * found.returns.min(), 100 * found.returns.max())
 
 
 def facts(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -292,7 +300,9 @@ class TestCommand:
         tree: dict[str, Any] = json.loads(line, parse_constant=pytest.fail)
         assert (tree["market"], tree["seed"], tree["n"], tree["every_s"]) == ("gbm", 7, 10, 10.0)
         assert tree["acf_abs_r"]["100"] is None
-        assert tree["recorded"]["hourly 2025"]["variance_ratio"]["2"] == 0.997
+        recorded = tree["recorded"]["hourly 2025"]
+        assert recorded["variance_ratio"]["2"] == 0.997
+        assert recorded["verdicts"] == dict.fromkeys(tree["verdicts"], True)
         expected = market_facts(configured("gbm", seed=7), Interval(ticks=100), 1001)
         assert tree == json.loads(json.dumps(expected.to_dict()))
 
