@@ -193,7 +193,7 @@ def run_hft(
     """
     if "user" in config.settings.signals.voters:
         raise ConfigError(
-            "signals.voters must not hold 'user' in a run, whose market and control would need a signal each: "
+            "signals.voters must not hold 'user' in a run, whose market and control would need signals: "
             f"give it to a Processor; was {', '.join(config.settings.signals.voters)}"
         )
     stop = Interrupt() if interrupt is None else interrupt

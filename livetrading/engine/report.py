@@ -38,8 +38,8 @@ class Report:
     win_rate, win_rate_low, win_rate_high : float or None
         Fractions; low and high bound the 95% Wilson interval.
     gross_pnl, fees, borrow, net_pnl, equity : float
-        USD. Gross is before all costs, `fees` are of fills and of what is borrowed, `borrow` the latter alone;
-        net is gross - fees = equity - capital.
+        USD. Gross is before all costs; `fees` are of fills and of what is borrowed, `borrow` the latter
+        alone; net is gross - fees = equity - capital.
     max_drawdown : float
         Fraction of the highest equity.
     bps_per_trade : float or None

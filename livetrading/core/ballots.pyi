@@ -1,0 +1,1 @@
+"""Compiled for the processor; nothing here is for Python."""
