@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
     from livetrading.engine.hft import run_hft
     from livetrading.engine.report import Report
+    from livetrading.engine.strategy import Bar, Strategy, StrategyError, StrategyResult, run_strategy
 
     __version__: str
 
@@ -45,6 +46,7 @@ __all__ = [
     "RESULT",
     "TICK",
     "BadTick",
+    "Bar",
     "BookSettings",
     "BootstrapMarket",
     "BrokerSettings",
@@ -71,6 +73,9 @@ __all__ = [
     "Settings",
     "SignalSettings",
     "SizingSettings",
+    "Strategy",
+    "StrategyError",
+    "StrategyResult",
     "TickFlag",
     "VoteSettings",
     "__version__",
@@ -80,6 +85,7 @@ __all__ = [
     "read_ticks",
     "realised_sd",
     "run_hft",
+    "run_strategy",
     "write_ticks",
 ]
 
@@ -113,6 +119,7 @@ _MODULES = {
     "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
     "engine.hft": ("run_hft",),
     "engine.report": ("Report",),
+    "engine.strategy": ("Bar", "Strategy", "StrategyError", "StrategyResult", "run_strategy"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
