@@ -47,8 +47,11 @@ def compiled(directory: Path, source: str) -> ModuleType:
 
 
 def test_python(page: dict[str, Any]) -> None:
-    """The page compares its two ways itself; here, that they traded."""
+    """The page compares its two signals itself; here, that all of it traded."""
     assert page["processor"].totals()["trades"] > 1000
+    assert page["result"].trades > 10
+    assert page["by_bars"].trades > 3
+    assert page["breakout"].bought > 3_000_000
 
 
 def test_header_says_what_the_page_says() -> None:
