@@ -33,6 +33,7 @@ CASES: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "realistic": ("realistic", {"run.ticks": 2_000_000}),
     "fixed size": ("realistic", {"run.ticks": 1_000_000, **FIXED}),
     "seed": ("seed", {"run.ticks": 1_000_000}),
+    "books": ("seed", {"run.ticks": 1_000_000, "books.count": 8}),
     "garch-t": ("seed", {"run.ticks": 500_000, "market.name": "garch-t"}),
     "hawkes": ("seed", {"run.ticks": 500_000, "market.name": "hawkes", **LATE}),
     "recording": ("seed", {"market.name": RECORDING, "run.every": 1, **FIXED, **RESTLESS}),
