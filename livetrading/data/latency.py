@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from livetrading.data.errors import DataError
 from livetrading.data.merge import TS_MAX
-from livetrading.data.ticks import DAMAGE
+from livetrading.data.npy_ticks import DAMAGE
 
 __all__ = ["LATENCY_MAX_NS", "read_latencies"]
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from livetrading.core.variates import log_return
 from livetrading.data.errors import DataError
 from livetrading.data.merge import PRICE_MAX, PRICE_MIN, quoted
-from livetrading.data.ticks import DAMAGE, open_ticks
+from livetrading.data.npy_ticks import DAMAGE
+from livetrading.data.ticks import open_ticks
 
 __all__ = ["RETURN_MAX", "Bars", "log_returns", "mids", "read_bars", "read_returns"]
 

@@ -1,14 +1,12 @@
 """Recorded ticks from files, in chunks: one recording, or quotes and trades merged; and to files."""
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from enum import Enum
 from math import nan
 from pathlib import Path
-from tokenize import TokenError
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +18,7 @@ from livetrading.data.columns import CHUNK_ROWS, NS_PER_UNIT, SUFFIXES, Columns,
 from livetrading.data.csv_columns import CsvColumns
 from livetrading.data.errors import DataError
 from livetrading.data.merge import QUOTE_FIELDS, TS_MAX, Ticks, in_order, joined, merge, quoted
+from livetrading.data.npy_ticks import NpyTicks, map_npy
 from livetrading.data.parquet_columns import ParquetColumns
 from livetrading.data.results import ResultWriter
 
@@ -48,13 +47,6 @@ NEEDED: Final = {
     Kind.TRADES: ("price", "volume", "side"),
     Kind.TICKS: ("price", "bid", "ask", "volume", "side"),
 }
-
-DAMAGE: Final = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError),
-    *(TokenError, MemoryError, RecursionError, Warning),
-)
-"""What NumPy raises of a .npy header that makes no sense; it reads it as Python."""
-
 
 _NONE: Final = np.empty(0, TICK)
 
@@ -230,9 +222,8 @@ def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
         A ``.npy`` file whose dtype is `TICK` comes back as a read-only map of the file.
     """
     with open_ticks(paths, columns) as recording:
-        if Path(paths[0]).suffix == ".npy" and (array := _map_npy(Path(paths[0]))).dtype == TICK:
-            return np.asarray(array)
-        return joined(list(recording))
+        mapped = map_npy(Path(paths[0])) if Path(paths[0]).suffix == ".npy" else None
+        return joined(list(recording)) if mapped is None else mapped
 
 
 def write_ticks(path: Path, chunks: Iterable[Ticks]) -> None:
@@ -269,77 +260,6 @@ def _check_paths(paths: Sequence[Path]) -> None:
         raise DataError(
             f"a recording must be one file, or one of quotes and one of trades, neither .npy; was {named}"
         )
-
-
-class NpyTicks:
-    """An array of ticks in NumPy's format, read in pieces: pages of a map would stay in memory."""
-
-    def __init__(self, path: Path) -> None:
-        array = _map_npy(path)
-        self._path = path
-        self._dtype = array.dtype
-        self._rows = len(array)
-        self._read = 0
-        try:
-            self._file = path.open("rb")
-            self._file.seek(array.offset)
-        except OSError as error:
-            raise DataError(f"{path} must be a readable .npy file, was: {error}") from error
-
-    def __iter__(self) -> Iterator[Ticks]:
-        while self._read < self._rows:
-            n = min(CHUNK_ROWS, self._rows - self._read)
-            try:
-                rows = np.fromfile(self._file, self._dtype, n)
-            except OSError as error:
-                raise DataError(f"{self._path} must be a readable .npy file, was: {error}") from error
-            if len(rows) < n:
-                raise DataError(
-                    f"{self._path} must hold {self._rows} rows, was cut off after {self._read + len(rows)}"
-                )
-            self._read += n
-            yield rows if self._dtype == TICK else _as_ticks(rows)
-
-    @property
-    def done(self) -> float:
-        return self._read / self._rows
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _map_npy(path: Path) -> np.memmap[Any, Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            # `np.load` opens what looks like an archive as one, and leaves a broken one open
-            rows = np.lib.format.open_memmap(path, mode="r")
-    except DAMAGE as error:
-        raise DataError(f"{path} must be a readable .npy file, was: {error}") from error
-    if rows.ndim != 1 or rows.dtype.names != TICK.names or not _same_formats(rows.dtype):
-        raise DataError(
-            f"{path} must be one-dimensional with the fields {_formats(TICK)}, "
-            f"was of shape {rows.shape} with {_formats(rows.dtype)}"
-        )
-    if len(rows) == 0:
-        raise DataError(f"{path} must hold at least one row, was an empty array")
-    return rows
-
-
-def _as_ticks(rows: Ticks) -> Ticks:
-    ticks = np.zeros(len(rows), TICK)
-    for name in TICK.names or ():
-        ticks[name] = rows[name]
-    return ticks
-
-
-def _same_formats(dtype: np.dtype[Any]) -> bool:
-    """Equal fields; byte order and padding may differ."""
-    return all(dtype[name].newbyteorder("<") == TICK[name] for name in TICK.names or ())
-
-
-def _formats(dtype: np.dtype[Any]) -> str:
-    return ", ".join(f"{name} {dtype[name].str}" for name in dtype.names) if dtype.names else f"dtype {dtype}"
 
 
 def _open_columns(path: Path, columns: Mapping[str, str]) -> Columns:

@@ -16,9 +16,9 @@ from livetrading.config import load_config
 from livetrading.core.dtypes import TICK
 from livetrading.core.market import GbmMarket
 from livetrading.core.processor import Processor
-from livetrading.data import csv_columns, parquet_columns, ticks
+from livetrading.data import csv_columns, npy_ticks, parquet_columns, ticks
 from livetrading.data.errors import DataError
-from livetrading.data.ticks import write_ticks
+from livetrading.data.ticks import read_ticks, write_ticks
 from livetrading.engine.hft import run_hft
 from livetrading.engine.interrupt import Interrupt
 from livetrading.engine.report import Report
@@ -84,7 +84,7 @@ class TestEveryFormat:
         chunk: int,
         rows: int,
     ) -> None:
-        for module in (csv_columns, parquet_columns, ticks):
+        for module in (csv_columns, npy_ticks, parquet_columns):
             monkeypatch.setattr(module, "CHUNK_ROWS", rows)
         report = replayed(folder / f"a{suffix}", **{"run.chunk": chunk})
         assert report.fills_sha256 == whole["fills_sha256"]
@@ -203,6 +203,25 @@ class TestMemory:
             write_ticks(path, market(n))
             peaks.append(peak_mib(path, "--no-null-control"))
         assert peaks[1] - peaks[0] < 16, peaks
+
+    def test_a_file_larger_than_the_address_space(self, tmp_path: Path) -> None:
+        path, rows = tmp_path / "a.npy", 1 << 30
+        write_ticks(path, market(20_000))
+        data = path.read_bytes()
+        header = data[: -20_000 * TICK.itemsize]
+        longer = header.replace(b"(20000,), }     ", b"(%d,), }" % rows)
+        assert len(longer) == len(header)
+        with path.open("r+b") as file:
+            file.write(longer)
+            file.truncate(len(header) + rows * TICK.itemsize)  # a disk holds what was written of its 64 GiB
+        assert len(read_ticks([path])) == rows
+        line = ("hft", "100", "--market", str(path), "--ticks", "20000", "--quiet")
+        code = (
+            "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); "
+            f"from livetrading.runner import main; raise SystemExit(main({line!r}))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
     @pytest.mark.full
     @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
