@@ -420,6 +420,14 @@ def test_what_has_traded_is_not_cancelled() -> None:
     assert broker.orders[0].ahead == 2 * BTC
 
 
+def test_no_more_is_cancelled_ahead_than_is_there() -> None:
+    """Of 6 BTC, 4 ahead, 5.5 are gone: 64/72 of them would be more than 4."""
+    broker = quoted(free(queue="probabilistic"), 0, 99.0, 101.0, 4.0, 1.0)
+    broker.submit("limit", 1, BTC, 99.0)
+    broker.advance(market((1, 99.0, 101.0, 6, 1), (2, 99.0, 101.0, 0.5, 1)))
+    assert broker.orders[0].ahead == 0
+
+
 def test_post_only_and_ioc() -> None:
     broker = quoted(free())
     broker.submit("post-only", 1, BTC, 101.0)
@@ -490,6 +498,16 @@ def test_a_cancellation_takes_its_time() -> None:
     assert not broker.cancel(order)
     with pytest.raises(OrderError, match="an id that submit returned, was 2"):
         broker.cancel(2)
+
+
+def test_the_first_of_two_cancellations_counts() -> None:
+    broker = quoted(free(latency_us=2), 0, 99.0, 101.0, 0.0, 0.0)
+    order = broker.submit("limit", 1, BTC, 100.0)
+    for ts in (5000, 6999):
+        broker.quote(ts, 99.0, 101.0, 1.0, 1.0)
+        assert broker.cancel(order)
+    assert len(broker.advance(market((7001, 99.0, 101.0, 1, 1, (100.0, 0.25, SOLD))))) == 0
+    assert broker.orders == []
 
 
 def test_feed_and_order_latency_add() -> None:
