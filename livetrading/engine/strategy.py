@@ -113,7 +113,8 @@ class StrategyResult:
         Fractions; low and high bound the 95% Wilson interval. None without trades.
     gross_pnl, fees, borrow, net_pnl, equity : float
         USD. Gross is before all costs, `fees` are of fills and of what is borrowed, `borrow` the latter
-        alone; net is gross - fees = equity - capital.
+        alone; net is gross - fees = equity - capital. Where the ledger could not hold the close, equity
+        marks the position at the last mid.
     rejected_ticks, refused_orders : dict of str to int
         By kind, and by reason.
     fills_sha256 : str
@@ -271,10 +272,11 @@ class _Run:
     def close(self) -> None:
         self.broker.close()
         self._keep(self.broker.take_fills())
-        self._tell()
-        # what the strategy has sent on hearing of its last fills is too late to stay
-        self.broker.close()
-        self._keep(self.broker.take_fills())
+        if self._untold:
+            self._tell()
+            # what the strategy has sent on hearing of its last fills is too late to stay
+            self.broker.close()
+            self._keep(self.broker.take_fills())
 
     def _keep(self, fills: Fills) -> None:
         if len(fills) == 0:

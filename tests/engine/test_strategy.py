@@ -445,6 +445,26 @@ def test_every_other_tick_of_an_array() -> None:
     assert a.calls == b.calls
 
 
+def test_time_that_goes_back_between_chunks() -> None:
+    """The first tick of a chunk is held against the last good one before it."""
+    ticks = quotes((1, 9, 11), (0, 9, 11), (0.5, 9, 11), (1, 9, 11))
+    strategy = Scripted()
+    result = run_strategy(strategy, cut(ticks, [1, 2]), 1e6, every=1)
+    assert (result.ticks, result.rejected_ticks["time"], len(strategy.calls)) == (2, 2, 2)
+
+
+def test_a_position_that_the_ledger_cannot_close() -> None:
+    """Its most notional is 1.8e11 USD: 100,000 BTC at 1e6 USD, not at 1e7; they are marked at the mid."""
+
+    class Whale(Strategy):
+        def on_ticks(self, ticks: Ticks, broker: PaperBroker) -> None:
+            broker.submit("market", 1, 10**13)
+
+    held = run_strategy(Whale(), quotes((0, 1e6, 1e6), (1, 9e6, 11e6)), 1000, every=1, broker=FREE)
+    assert (held.fills, held.trades, held.equity) == (1, 0, 9e11 + 1000)
+    assert held.refused_orders["ledger"] == 2  # the second order, and the close
+
+
 def test_fills_and_ticks_are_not_the_strategy_s() -> None:
     class Taker(Fade):
         def on_ticks(self, ticks: Ticks, broker: PaperBroker) -> None:
