@@ -60,9 +60,11 @@ def test_every_class_of_the_core_is_cycled() -> None:
 
 
 def check_cycles(n: int) -> None:
-    for name, (in_use, resident) in printed("cycles.py", str(n)).items():
+    # with a fixed threshold large blocks come from the system and go back: else the heap's top may stay
+    fixed = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    for name, (in_use, resident) in printed("cycles.py", str(n), **fixed).items():
         assert in_use < max(n, 8192), f"{name}: {in_use} bytes in {n} cycles"
-        assert resident < 1 << 20, f"{name}: {resident} bytes resident in {n} cycles"
+        assert resident < 1 << 19, f"{name}: {resident} bytes resident in {n} cycles"
 
 
 def test_no_byte_is_left_of_2000_cycles() -> None:
