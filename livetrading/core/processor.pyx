@@ -19,7 +19,7 @@ from livetrading.core.ballots cimport (
 from livetrading.core.broker cimport (
     BOOKS_MAX, FILLS_MAX, FILLS_PER_ORDER, ORDER_MARKET, REASON_ENTRY, REASON_REVERSE, REASON_STOP, REASON_TAKE_PROFIT,
     REASON_TIME, REASON_TRAILING, REFUSED_LEDGER, account_t, broker_advance, broker_borrow, broker_close, broker_open,
-    broker_send, broker_t, rules_open, rules_t,
+    broker_send, broker_t, order_t, rules_open, rules_t,
 )
 from livetrading.core.columns cimport (
     formulas_close, formulas_open, formulas_record, formulas_t, formulas_take, horizon_close, horizon_open, horizon_t,
@@ -295,11 +295,24 @@ cdef int64_t affordable(const engine_t *e, double fraction, double equity, doubl
     return <int64_t> spend if spend < <double> e.max_position else e.max_position + 1
 
 
+cdef int64_t exposure(const engine_t *e, int side) noexcept nogil:
+    """Satoshi that books hold on this side or are about to enter: those against it may be gone before they are."""
+    cdef const order_t *o
+    cdef int64_t held = 0, position
+    cdef int k
+    for k in range(e.count):
+        position = side * e.broker.book[k].position
+        held += position if position > 0 else 0
+    for k in range(e.broker.working):
+        o = &e.broker.order[k]
+        held += o.quantity if o.side == side and o.reason == REASON_ENTRY else 0
+    return held
+
+
 cdef int size_entry(engine_t *e, int k, const lt_tick *t, Py_ssize_t j, int side, int64_t *quantity) noexcept nogil:
     """The satoshi of an entry; a refusal, or -1."""
     cdef double touch = t.ask if side > 0 else t.bid, displayed = t.ask_size if side > 0 else t.bid_size
     cdef double equity = <double> e.broker.book[k].cash, costs, slip, fraction
-    cdef int64_t held = e.position if side > 0 else -e.position
     cdef int why
     quantity[0] = e.quantity
     if e.kelly:
@@ -319,7 +332,7 @@ cdef int size_entry(engine_t *e, int k, const lt_tick *t, Py_ssize_t j, int side
         e.fraction += fraction if e.count == 1 else fraction * equity / e.equity
     if quantity[0] < 1:
         return R_TOO_SMALL
-    if held + quantity[0] > e.max_position:
+    if exposure(e, side) + quantity[0] > e.max_position:
         return R_MAX_POSITION
     if <double> quantity[0] * touch * 0.01 * (1.0 + e.taker) > e.leverage * equity:
         return R_CAPITAL

@@ -290,7 +290,7 @@ class LimitSettings:
     Parameters
     ----------
     max_position_btc : float
-        Largest position, in BTC.
+        Largest position, in BTC: of what all books hold or are about to enter on one side.
     orders_per_s : int
         Most orders in any second of market time, 1 to 4096.
     daily_loss : float

@@ -767,6 +767,14 @@ class ReferencePath:
         self.fraction += self.asked if len(self.books) == 1 else self.asked * cash / self.equity
         return quantity, None
 
+    def exposure(self, side: int) -> int:
+        """Satoshi of the books on this side, and of those that are about to be."""
+        on_the_way = [b.pending for b in self.books if b.pending is not None]
+        entering = sum(
+            wanted for _, _, s, wanted, reason in on_the_way if (s, reason) == (side, Reason.ENTRY)
+        )
+        return entering + sum(max(0, side * b.ledger.position) for b in self.books)
+
     def enter(self, book: Book, t: Any, side: int) -> None:
         touch, taker = t["ask"] if side > 0 else t["bid"], self.settings.broker.taker_bps * 1e-4
         quantity = round(self.settings.sizing.quantity_btc * 1e8)
@@ -777,7 +785,7 @@ class ReferencePath:
         if why is None:
             if quantity < 1:
                 why = "too_small"
-            elif side * self.position + quantity > round(limits.max_position_btc * 1e8):
+            elif self.exposure(side) + quantity > round(limits.max_position_btc * 1e8):
                 why = "max_position"
             elif quantity * 1e-8 * touch * (1 + taker) > limits.leverage * book.ledger.cash / 1e6:
                 why = "capital"

@@ -44,15 +44,16 @@ def test_null_market() -> None:
 
 
 def test_max_position_is_of_the_account() -> None:
-    """Each book alone stays below the limit; together they would not."""
+    """Each book alone stays below the limit; together they would not, nor after one that stood against them."""
     fixed = part(
         part(BUSY, "sizing", kind="fixed", quantity_btc=0.01), "exits", stop_bps=0.0, take_profit_bps=0.0
     )
-    settings = books(part(fixed, "limits", max_position_btc=0.02, leverage=100), 8)
     ticks, true_price = chaos(5, 4000, spread_bps=0.3)
-    out = replayed(settings, ticks, true_price, 10_000.0)
-    assert np.abs(out.rows["position"]).max() == 2_000_000
-    assert out.totals["refused"]["max_position"] > 0
+    for late in (0.0, 250_000.0):
+        limited = part(part(fixed, "limits", max_position_btc=0.02, leverage=100), "broker", latency_us=late)
+        out = assert_twins(books(limited, 8), ticks[:1500], true_price[:1500])
+        assert np.abs(out.rows["position"]).max() == 2_000_000
+        assert out.totals["refused"]["max_position"] > 0
 
 
 @settings(max_examples=25)
