@@ -44,7 +44,7 @@ def test_null_market() -> None:
 
 
 def test_max_position_is_of_the_account() -> None:
-    """Each book alone stays below it; together they would not, nor once one that stood against them closes."""
+    """Each book alone stays below it; together they would not, nor once one against them closes."""
     fixed = part(
         part(BUSY, "sizing", kind="fixed", quantity_btc=0.01), "exits", stop_bps=0.0, take_profit_bps=0.0
     )
