@@ -124,7 +124,7 @@ def test_realistic_has_the_specified_values() -> None:
     assert config.run.ticks == DEFAULT_TICKS == 20_000_000
     tree = config.to_dict()
     assert tree["signals"] == {
-        "voters": list(VOTERS),
+        "voters": [name for name in VOTERS if name != "user"],
         "window": 100,
         "adaptive": True,
         "gate_trend": True,
@@ -154,6 +154,7 @@ def test_realistic_has_the_specified_values() -> None:
     )
     limits = tree["limits"]
     assert (limits["orders_per_s"], limits["daily_loss"], limits["stale_s"]) == (100, 0.1, 60.0)
+    assert (limits["leverage"], tree["books"]) == (1.0, {"count": 1})
 
 
 def test_seed_is_cost_free_and_differs_in_costs_and_exits_alone() -> None:
@@ -310,7 +311,7 @@ UNKNOWN_IN_FILE = {
     "[broker]\ntaker_bp = 1": ("broker.taker_bp", "broker.taker_bps"),
     "[broker]\nstop_bps = 1": ("broker.stop_bps", "exits.stop_bps"),
     "taker_bps = 1": ("taker_bps", ""),
-    "[books]\ncount = 1": ("books", ""),
+    "[book]\ncount = 1": ("book", "books"),
 }
 
 

@@ -151,11 +151,14 @@ class TestFlags:
     def test_each_sets_its_key(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         file = tmp_path / "mine.toml"
         file.write_text("[vote]\nh = 20\n[broker]\ntaker_bps = 1\n")
-        flags = "--preset seed --seed 9 --fee-bps 2.5 --latency-us 7 --every 3 --ticks 100 --market gbm"
+        flags = (
+            "--preset seed --seed 9 --fee-bps 2.5 --latency-us 7 --every 3 --ticks 100 --market gbm --books 3"
+        )
         tree = report(capsys, "hft", "250.5", *flags.split(), "--config", str(file))["config"]
         assert tree["preset"] == "seed"
         assert (tree["market"]["name"], tree["market"]["seed"], tree["market"]["spread_bps"]) == ("gbm", 9, 0)
-        assert tree["broker"] == {"taker_bps": 2.5, "latency_us": 7.0}
+        assert (tree["broker"]["taker_bps"], tree["broker"]["latency_us"]) == (2.5, 7.0)
+        assert tree["books"] == {"count": 3}
         assert (tree["run"]["capital"], tree["run"]["ticks"], tree["run"]["every"]) == (250.5, 100, 3)
         assert tree["vote"]["h"] == 20
 
@@ -167,7 +170,8 @@ class TestFlags:
         monkeypatch.setenv("LIVETRADING_BROKER__TAKER_BPS", "2")
         monkeypatch.setenv("LIVETRADING_BROKER__LATENCY_US", "2")
         tree = report(capsys, *SHORT, "--config", str(file), "--latency-us", "3")["config"]
-        assert (tree["broker"], tree["market"]["seed"]) == ({"taker_bps": 2.0, "latency_us": 3.0}, 3)
+        assert (tree["broker"]["taker_bps"], tree["broker"]["latency_us"]) == (2.0, 3.0)
+        assert tree["market"]["seed"] == 3
 
     def test_the_handler_of_ctrl_c_is_put_back(self, capsys: pytest.CaptureFixture[str]) -> None:
         before = signal.getsignal(signal.SIGINT)
