@@ -268,11 +268,11 @@ def main() -> int:
         return 0
     first: dict[str, str] = {}
     differ = 0
-    print(f"{'fills and rows of':40}", *(f"{case[:12]:12}" for case in (*CASES, ORDERS)))
+    print(f"{'fills and rows of':42}", *(f"{case[:12]:12}" for case in (*CASES, ORDERS)))
     with TemporaryDirectory() as work:
         for name, found in compare(arguments.full, Path(work)):
             first = first or found
-            print(f"{name:40}", *(digest[:12] for digest in found.values()), flush=True)
+            print(f"{name:42}", *(digest[:12] for digest in found.values()), flush=True)
             wrong = [case for case in found if found[case] != first[case]]
             if wrong:
                 print(f"  must be as above, was another in: {'; '.join(wrong)}")
