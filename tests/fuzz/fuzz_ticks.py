@@ -429,7 +429,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "kyle_lambda": (-1.8e308, 1.8e308),
     "flow_momentum": (-11.0, 11.0),
     "vpin": (0.0, 1.0),
-    "microprice": (1e-12, 1e15),
+    "microprice": (0.999e-12, 1.001e15),
     "vote_logodds": (-1.8e308, 1.8e308),
     "vote_probability": (0.0, 1.0),
     "direction": (-1, 1),
