@@ -337,6 +337,7 @@ cdef int size_entry(engine_t *e, int k, const lt_tick *t, Py_ssize_t j, int side
     if <double> quantity[0] * touch * 0.01 * (1.0 + e.taker) > e.leverage * equity:
         return R_CAPITAL
     return -1
+    touch *= 1.0 + 0.5 * slippage(e, quantity[0], displayed)
 
 
 cdef void enter(engine_t *e, int k, const lt_tick *t, Py_ssize_t j, int side) noexcept nogil:

@@ -298,7 +298,8 @@ class LimitSettings:
     stale_s : float
         Oldest quote, and longest gap between ticks, on which an order is sent, in seconds.
     leverage : float
-        Most notional over equity, 1 to 100. There is no margin call: a loss can pass the equity.
+        Most notional, its impact included, over equity, 1 to 100. There is no margin call: a loss can pass
+        the equity.
     """
 
     max_position_btc: float = 100.0

@@ -782,12 +782,15 @@ class ReferencePath:
         if why is None and self.settings.sizing.kind == "kelly":
             quantity, why = self.kelly_size(book, t, side)
         limits = self.settings.limits
+        beyond = max(0.0, quantity / 1e8 - t["ask_size" if side > 0 else "bid_size"])
+        impact = self.settings.broker.impact_bps * 1e-4 * sqrt(beyond)
+        worse = 1 + impact * beyond / max(quantity / 1e8, 1e-8)
         if why is None:
             if quantity < 1:
                 why = "too_small"
             elif self.exposure(side) + quantity > round(limits.max_position_btc * 1e8):
                 why = "max_position"
-            elif quantity * 1e-8 * touch * (1 + taker) > limits.leverage * book.ledger.cash / 1e6:
+            elif quantity * 1e-8 * touch * worse * (1 + taker) > limits.leverage * book.ledger.cash / 1e6:
                 why = "capital"
         if why is None:
             self.send(book, t["ts"], side, quantity, Reason.ENTRY)

@@ -56,6 +56,39 @@ def test_max_position_is_of_the_account() -> None:
         assert out.totals["refused"]["max_position"] > 0
 
 
+@pytest.mark.parametrize("latency_us", [0.0, 250_000.0])
+def test_max_position_holds_whichever_books_close(latency_us: float) -> None:
+    """On either side, with what was on its way: the rest could close and leave it standing alone."""
+    fixed = part(
+        part(BUSY, "sizing", kind="fixed", quantity_btc=0.01), "exits", stop_bps=0.0, take_profit_bps=0.0
+    )
+    late = part(fixed, "broker", latency_us=latency_us, impact_bps=0.0)
+    settings = books(part(late, "limits", max_position_btc=0.02, leverage=100), 8)
+    ticks, true_price = chaos(5, 4000, spread_bps=0.3)
+    out = replayed(settings, ticks, true_price, 10_000.0)
+    held, against = np.zeros(8, np.int64), False
+    for fill in out.fills:
+        held[fill["book"]] += fill["side"] * fill["quantity"]
+        assert held[held > 0].sum() <= 2_000_000
+        assert held[held < 0].sum() >= -2_000_000
+        against |= bool((held > 0).any() and (held < 0).any())
+    assert against
+
+
+def test_a_book_that_lost_all_weighs_less() -> None:
+    """One of three books is short, by a quarter of its cash, and meets a price six times as high."""
+    rule = books(part(part(BUSY, "limits", daily_loss=1.0), "sizing", max_fraction=1.0, max_drawdown=1.0), 3)
+    ticks, true_price = chaos(5, 6000, spread_bps=0.3)
+    position = replayed(rule, ticks, true_price).rows["position"]
+    at = 2000 + int(np.flatnonzero((position[2000:] < -800_000) & (position[2000:] > -900_000))[0])
+    for name in ("bid", "ask", "price"):
+        ticks[name][at + 1 :] *= 6
+    true_price[at + 1 :] *= 6
+    out = assert_twins(rule, ticks, true_price)
+    assert 5000 < out.rows["equity"][at + 1] < 6667 < out.rows["equity"][at]
+    assert (out.fills["ts"] > ticks["ts"][at + 1]).sum() > 100
+
+
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 5000), max_size=5).map(sorted), st.integers(2, 8))
 def test_any_cut_gives_the_same_bytes(cuts: list[int], count: int) -> None:

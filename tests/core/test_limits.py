@@ -116,6 +116,15 @@ def test_capital() -> None:
         assert refused(obeyed(settings_, tape(flat(10_000)), [1], capital).totals) == held
 
 
+def test_capital_covers_the_impact() -> None:
+    """0.75 BTC at 10,001 and 0.25 at 10,051.005 are 10,013.50125 USD."""
+    ticks = tape(flat(10_000))
+    ticks["ask_size"] = 0.75
+    settings_ = part(OBEDIENT, "broker", impact_bps=100.0)
+    for capital, held in ((10_013.51, {}), (10_013.50, {"capital": 1})):
+        assert refused(obeyed(settings_, ticks, [1], capital).totals) == held
+
+
 def test_what_is_not_shown_fills_at_its_impact() -> None:
     ticks = tape(flat(10_000))
     ticks["ask_size"] = 0.75
