@@ -169,8 +169,11 @@ cdef void weigh_books(engine_t *e, int k) noexcept nogil:
     cdef int i
     if a.open_cash <= 0 or a.cash <= 0:
         return
-    growth = <double> a.cash / <double> a.open_cash
+    # a book that has lost more than it had has grown to nothing
+    growth = <double> a.cash / <double> a.open_cash if a.cash > 0 else 0.0
     mean = 1.0 + e.book[k].weight * (growth - 1.0)
+    if not mean > 0.0:
+        return
     for i in range(e.count):
         e.book[i].weight *= lt_exp(LEARNING_RATE * (growth if i == k else 1.0) / mean)
         total += e.book[i].weight

@@ -691,9 +691,9 @@ class ReferencePath:
     def weigh_books(self, k: int) -> None:
         """Exponentiated gradient over the books' growth, of which only this one's is not 1."""
         ledger = self.books[k].ledger
-        if ledger.open_cash <= 0 or ledger.cash <= 0:
+        if ledger.open_cash <= 0:
             return
-        growth = [ledger.cash / ledger.open_cash if i == k else 1.0 for i in range(len(self.books))]
+        growth = [max(0, ledger.cash) / ledger.open_cash if i == k else 1.0 for i in range(len(self.books))]
         mean = sum(w * x for w, x in zip(self.weights, growth, strict=True))
         risen = [w * exp(0.05 * x / mean) for w, x in zip(self.weights, growth, strict=True)]
         self.weights = [w / sum(risen) for w in risen]
