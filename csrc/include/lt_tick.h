@@ -23,8 +23,8 @@ typedef struct {
 } lt_tick;
 _Static_assert(sizeof(lt_tick) == 64, "TICK is 64 bytes");
 
-/* The voter "user": writes the sign of its vote for each of n ticks. It sees every good tick once, in order, in
- * stretches of any length; a true price not known is NaN; state is the caller's. It must not touch Python. */
+/* The voter "user": writes the sign of its vote for each of n ticks, 0 before. It sees every good tick once, in order,
+ * in stretches of any length; a true price not known is NaN; state is the caller's. It must not touch Python. */
 typedef void (*lt_signal)(const lt_tick *ticks, const double *true_price, int64_t n, int8_t *vote, void *state);
 
 typedef struct {

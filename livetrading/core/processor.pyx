@@ -167,7 +167,7 @@ cdef void weigh_books(engine_t *e, int k) noexcept nogil:
     cdef const account_t *a = &e.broker.book[k]
     cdef double growth, mean, total = 0.0
     cdef int i
-    if a.open_cash <= 0 or a.cash <= 0:
+    if a.open_cash <= 0:
         return
     # a book that has lost more than it had has grown to nothing
     growth = <double> a.cash / <double> a.open_cash if a.cash > 0 else 0.0
@@ -337,10 +337,10 @@ cdef int size_entry(engine_t *e, int k, const lt_tick *t, Py_ssize_t j, int side
         return R_TOO_SMALL
     if exposure(e, side) + quantity[0] > e.max_position:
         return R_MAX_POSITION
+    touch *= 1.0 + 0.5 * slippage(e, quantity[0], displayed)
     if <double> quantity[0] * touch * 0.01 * (1.0 + e.taker) > e.leverage * equity:
         return R_CAPITAL
     return -1
-    touch *= 1.0 + 0.5 * slippage(e, quantity[0], displayed)
 
 
 cdef void enter(engine_t *e, int k, const lt_tick *t, Py_ssize_t j, int side) noexcept nogil:
@@ -450,6 +450,7 @@ cdef void hear(engine_t *e, const lt_tick *ticks, const int8_t *signal, Py_ssize
         for j in range(m):
             e.said[j] = signal[good[j]]
         return
+    memset(e.said, 0, m)
     while j < m:
         stop = m if good[m - 1] - good[j] == m - 1 - j else j + 1
         while stop < m and good[stop] == good[stop - 1] + 1:
@@ -925,7 +926,9 @@ cdef class Processor:
             for rejected in range(LT_BAD_KINDS):
                 fed += e.formulas.rejected[rejected]
             self._raise_bad(kind, (ts, price, bid, ask, bid_size, ask_size, volume, side, flags), fed)
+        self._busy = True       # a signal may lead back here
         take(e, &t, NULL, &signal, 1, NULL, 1)
+        self._busy = False
         if e.broker.fill_count > 0:
             self._hand_over()
         return e.ballot[0].direction[0] if e.index > before else 0

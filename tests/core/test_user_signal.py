@@ -58,6 +58,14 @@ def log_calls(ticks, true_price, n, vote, state):  # type: ignore[no-untyped-def
         votes[i] = 0
 
 
+@nb.cfunc(SIGNATURE)
+def once(ticks, true_price, n, vote, state):  # type: ignore[no-untyped-def]
+    """Writes one vote, ever."""
+    votes, said = nb.carray(vote, n), nb.carray(state, 1)
+    if said[0] == 0.0:
+        votes[0] = said[0] = 1
+
+
 WINDOW = 100
 
 
@@ -166,6 +174,34 @@ def test_function_sees_every_good_tick_once() -> None:
     written = processor.replay(ticks, rows)
     assert state[0] == written < len(ticks)
     np.testing.assert_array_equal(state[1 : written + 1], rows["ts"][:written] - 1_764_478_080_000_000_000)
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (1024, 1700)])
+def test_what_a_function_does_not_write_is_no_vote(cuts: tuple[int, ...]) -> None:
+    ticks, _ = chaos(4, 2500)
+    _, rows = asked(ALONE, ticks, cuts, signal=once)
+    assert np.flatnonzero(rows["direction"]).tolist() == [0]
+
+
+def test_a_function_that_leads_back_finds_the_processor_running() -> None:
+    """It must not touch Python; one that does shall break nothing."""
+    ticks, _ = chaos(4, 3)
+    found: list[str] = []
+
+    @ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, ctypes.c_int64, *[ctypes.c_void_p] * 2)
+    def back(*_: object) -> None:
+        for call in (lambda: processor.on_tick(*ticks[2]), processor.close, processor.totals):
+            with pytest.raises(RuntimeError) as told:
+                call()
+            found.append(str(told.value))
+
+    address = ctypes.cast(back, ctypes.c_void_p).value
+    processor = Processor(ALONE, 100.0, signal=address)
+    processor.on_tick(*ticks[0])
+    processor.replay(ticks[1:2])
+    assert len(found) == 6
+    assert all("is running" in text for text in found)
+    assert processor.totals()["ticks"] == 2
 
 
 def test_function_is_told_the_true_price() -> None:
