@@ -540,7 +540,7 @@ cdef class PaperBroker:
         Of drawn latencies, 0 to 2**64 - 1.
     latencies : array_like of int, shape (n,) or (n, 2)
         Where `settings.latency` is "recorded", and nowhere else: nanoseconds, drawn at random; or times and
-        nanoseconds, of which the last at or before the sending counts. Copied.
+        nanoseconds, of which the last at or before the sending counts (before the first, the first). Copied.
 
     Raises
     ------
@@ -555,7 +555,8 @@ cdef class PaperBroker:
     A market order fills at the touch up to the displayed size (whole where the size is NaN), and beyond it at
     the touch times 1 + c sqrt(BTC beyond) for a buy, divided by it for a sale (the square-root law, as the mean
     price of that part). A resting order is taken at its price by trades that come through the queue ahead of
-    it, and whole by a trade or a new quote beyond its price. docs/ARCHITECTURE.md, "Orders", has the rules.
+    it, and whole, however large it is, by a trade beyond its price or a new quote that reaches it.
+    docs/ARCHITECTURE.md, "Orders", has the rules.
 
     Notional, fee and borrow are rounded half to even to a micro-dollar, so that cash, position, fees, borrow
     and fills add up to the last unit. A fill that turns the position is two rows.
