@@ -940,7 +940,9 @@ static int64_t entry_quantity(quote q, int side, int c)
     }
     if (quantity < 1) return -TOO_SMALL;
     if (quantity > LIMIT_MAX_POSITION) return -MAX_POSITION;
-    return (double)quantity * touch * 0.01 * (1.0 + taker) > equity ? -CAPITAL : quantity;
+    const double beyond = (double)quantity * 1e-8 - shown, share = beyond / ((double)quantity * 1e-8);
+    const double worse = beyond > 0.0 ? 1.0 + LIMIT_IMPACT * sqrt(beyond) * share : 1.0;
+    return (double)quantity * (touch * worse) * 0.01 * (1.0 + taker) > equity ? -CAPITAL : quantity;
 }
 
 static __attribute__((noinline)) void enter(int64_t ts, quote q, int64_t now, int side, int c)
