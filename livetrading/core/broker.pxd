@@ -87,7 +87,7 @@ ctypedef struct broker_t:
     order_t order[ORDERS_MAX]                         # those at rest by arrival
 
 # Reads the settings into rules; the array of recorded latencies that has to outlive them, or None.
-cdef object rules_open(rules_t *rules, object settings, uint64_t seed, object latencies)
+cdef object rules_open(rules_t *rules, object settings, object seed, object latencies)
 cdef void broker_open(broker_t *b, int64_t capital, int books, const rules_t *rules) noexcept nogil
 # The order's id, or -1 where ORDERS_MAX are working.
 cdef int64_t broker_send(broker_t *b, int64_t ts, int book, int kind, int side, int64_t quantity, double price,

@@ -1,13 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The paper broker: orders on their way and at rest, queues, fills, and an exact ledger for each book."""
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from libc.math cimport NAN, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from livetrading.core.records cimport (
-    LT_BAD_KINDS, LT_MICRO_MAX, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, LT_TRADE, lt_borrow,
+    LT_BAD_KINDS, LT_MICRO_MAX, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, LT_TRADE, LT_TS_MAX, lt_borrow,
     lt_fee, lt_fill, lt_notional, lt_tick, lt_tick_fault,
 )
 from livetrading.core.ring cimport LT_ELEDGER, LT_OK
@@ -496,12 +497,20 @@ cdef object read_latencies(object latencies):
     wrong = late[(late < 0) | (late > LATENCY_MAX)]
     if wrong.size > 0:
         raise ValueError(f"a latency must be from 0 to {LATENCY_MAX} ns, was {wrong[0]}")
-    if dated and not (found[0, 0] >= 0 and (found[1:, 0] >= found[:-1, 0]).all()):
-        raise ValueError("the times of latencies must be from 0 on and not go back")
+    if dated and not (found[0, 0] >= 0 and found[-1, 0] <= LT_TS_MAX and (found[1:, 0] >= found[:-1, 0]).all()):
+        raise ValueError("the times of latencies must be from 0 to 2**62 and not go back, was from "
+                         f"{found[0, 0]} to {found[-1, 0]}")
     return np.ascontiguousarray(found, np.int64)
 
 
-cdef object rules_open(rules_t *rules, object settings, uint64_t seed, object latencies):
+cdef uint64_t seed_of(seed) except? 0:
+    seed = PyNumber_Index(seed)
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed must be from 0 to 2**64 - 1, was {seed}")
+    return seed
+
+
+cdef object rules_open(rules_t *rules, object settings, object seed, object latencies):
     cdef const int64_t[::1] recorded
     memset(rules, 0, sizeof(rules_t))
     rules.taker_ppb = round(settings.taker_bps * PPB_PER_BPS)
@@ -509,7 +518,7 @@ cdef object rules_open(rules_t *rules, object settings, uint64_t seed, object la
     rules.borrow_ppb = round(settings.borrow_bps_8h * PPB_PER_BPS)
     rules.impact = settings.impact_bps * 1e-4
     rules.feed_ns, rules.order_ns = round(settings.feed_latency_us * 1000), round(settings.latency_us * 1000)
-    rules.sigma, rules.seed = settings.latency_sigma, seed
+    rules.sigma, rules.seed = settings.latency_sigma, seed_of(seed)
     rules.queue_power = settings.queue_power if settings.queue == "probabilistic" else 0
     if (settings.latency == "recorded") != (latencies is not None):
         raise ValueError("latencies must be given where broker.latency is 'recorded', and nowhere else, was "
@@ -582,9 +591,12 @@ cdef class PaperBroker:
     cdef int64_t _period
     cdef uint64_t[LT_BAD_KINDS] _rejected
 
-    def __cinit__(self, capital_usd, settings=None, *, books=1, uint64_t seed=0, latencies=None):
+    def __cinit__(self, capital_usd, settings=None, *, books=1, seed=0, latencies=None):
         cdef rules_t rules
         self.settings = BrokerSettings() if settings is None else settings
+        if not isinstance(self.settings, BrokerSettings):
+            raise TypeError(f"settings must be BrokerSettings, was {settings!r}")
+        books = PyNumber_Index(books)
         if not 1 <= books <= BOOKS_MAX:
             raise ValueError(f"books must be from 1 to {BOOKS_MAX}, was {books}")
         capital = capital_micro(capital_usd)
@@ -665,7 +677,7 @@ cdef class PaperBroker:
                 self._b.quote = &self._quote
         return self.take_fills()
 
-    def quote(self, int64_t ts, double bid, double ask, double bid_size=NAN, double ask_size=NAN):
+    def quote(self, ts, double bid, double ask, double bid_size=NAN, double ask_size=NAN):
         """Take one new quote; sizes in BTC.
 
         Raises
@@ -675,7 +687,8 @@ cdef class PaperBroker:
         """
         cdef lt_tick t
         memset(&t, 0, sizeof(lt_tick))
-        t.ts, t.bid, t.ask, t.bid_size, t.ask_size, t.flags = ts, bid, ask, bid_size, ask_size, LT_QUOTE
+        t.ts = PyNumber_Index(ts)
+        t.bid, t.ask, t.bid_size, t.ask_size, t.flags = bid, ask, bid_size, ask_size, LT_QUOTE
         t.price = 0.5 * bid + 0.5 * ask
         fault = lt_tick_fault(&t, self._quote.ts)
         if fault >= 0:
@@ -723,7 +736,7 @@ cdef class PaperBroker:
             raise OrderError(f"quantity must be from 1 to {QUANTITY_MAX} satoshi, was {quantity!r}")
         if (price is None) != (kind == "market"):
             raise OrderError(f"price must be given but for a market order, was {price!r} for kind {kind!r}")
-        if price is not None and not LT_PRICE_MIN <= price <= LT_PRICE_MAX:
+        if price is not None and not (hasattr(price, "__float__") and LT_PRICE_MIN <= price <= LT_PRICE_MAX):
             raise OrderError(f"price must be from {LT_PRICE_MIN} to {LT_PRICE_MAX}, was {price!r}")
         if book not in range(self._b.books):
             raise OrderError(f"book must be from 0 to {self._b.books - 1}, was {book!r}")

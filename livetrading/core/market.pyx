@@ -16,6 +16,7 @@ Lorenz 1963, J. Atmos. Sci. 20; Uhlenbeck and Ornstein 1930, Physical Review 36;
 1987, Review of Economics and Statistics 69; Bailey 1994, Mathematics of Computation 62; Politis and Romano 1994, JASA
 89; Salmon, Moraes, Dror and Shaw 2011, SC'11.
 """
+from cpython.number cimport PyNumber_Index
 from libc.math cimport NAN, fabs, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -174,6 +175,7 @@ cdef class Market:
 
     def __cinit__(self, seed, start_ns, dt_ns, *args, double spread_bps=1.0, **kwargs):
         cdef int64_t k
+        seed, start_ns, dt_ns = PyNumber_Index(seed), PyNumber_Index(start_ns), PyNumber_Index(dt_ns)
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed must be from 0 to 2**64 - 1, was {seed!r}")
         if not 0 <= start_ns <= LT_TS_MAX:
@@ -255,8 +257,10 @@ cdef class Market:
         ChainKnotsExhausted
             If the market follows the true price and its knots do not reach the last tick.
         """
-        if not isinstance(ticks, np.ndarray) or ticks.dtype != TICK or ticks.ndim != 1 or not ticks.flags.c_contiguous:
-            raise TypeError("ticks must be a contiguous one-dimensional array of TICK")
+        if (not isinstance(ticks, np.ndarray) or ticks.dtype != TICK or ticks.ndim != 1
+                or not ticks.flags.c_contiguous or not ticks.flags.aligned):
+            raise TypeError("ticks must be a contiguous one-dimensional array of TICK, aligned, was "
+                            f"{getattr(ticks, 'dtype', type(ticks).__name__)}")
         if ticks.size == 0:
             return
         cdef unsigned char[::1] raw = ticks.view(np.uint8)
@@ -618,6 +622,8 @@ cdef class BootstrapMarket(NullMarket):
         cdef Py_ssize_t k
         for k in range(self.count):
             squares += returns[k] * returns[k]
+        if scaled and squares < 1e-200:
+            raise ValueError(f"returns to be scaled must have a sum of squares of at least 1e-200, was {squares}")
         factor = self.sd / sqrt(squares / self.count) if scaled else 1.0
         for k in range(self.count):
             self.recorded[k] = returns[k] * factor

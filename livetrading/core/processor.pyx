@@ -26,8 +26,8 @@ from livetrading.core.columns cimport (
 )
 from livetrading.core.market cimport BLOCK, Market
 from livetrading.core.records cimport (
-    LT_BAD_KINDS, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, lt_fill, lt_result, lt_signal, lt_tick,
-    lt_tick_fault,
+    LT_BAD_KINDS, LT_NO_QUOTE, LT_PRICE_MAX, LT_PRICE_MIN, LT_QUOTE, LT_TS_MAX, lt_fill, lt_result, lt_signal,
+    lt_tick, lt_tick_fault,
 )
 from livetrading.core.ring cimport ring_close
 from livetrading.core.sizing cimport (
@@ -42,7 +42,7 @@ import numpy as np
 
 from livetrading.core.dtypes import FILL, RESULT, TICK, Refusal, Rejection
 from livetrading.core.errors import BadTick
-from livetrading.core.settings import VOTERS, capital_micro, horizons
+from livetrading.core.settings import VOTERS, Settings, capital_micro, horizons
 
 cdef enum:
     R_HALTED, R_DRAWDOWN, R_DAILY_LOSS, R_STALE, R_LOCKED, R_RATE, R_NO_EDGE, R_REALISED, R_TOO_SMALL, R_MAX_POSITION
@@ -521,6 +521,13 @@ cdef const unsigned char[::1] raw_records(array, dtype, str name):
     return array.view(np.uint8)
 
 
+cdef int64_t stride(every) except -1:
+    every = PyNumber_Index(every)
+    if not 1 <= every <= LT_TS_MAX:
+        raise ValueError(f"every must be from 1 to 2**62, was {every}")
+    return every
+
+
 cdef object signal_of(signal, Py_ssize_t n):
     if not isinstance(signal, np.ndarray) or signal.dtype != np.int8 or signal.shape != (n,):
         found = f"{signal.dtype} of shape {signal.shape}" if isinstance(signal, np.ndarray) else type(signal).__name__
@@ -589,8 +596,11 @@ cdef class Processor:
     cdef double *_true_price
 
     def __cinit__(self, settings, capital_usd, Market market=None, *, strict=False, on_fills=None, signal=None,
-                  signal_state=None, uint64_t seed=0, latencies=None):
-        cdef engine_t *e = <engine_t *> calloc(1, sizeof(engine_t))
+                  signal_state=None, seed=0, latencies=None):
+        cdef engine_t *e
+        if not isinstance(settings, Settings):
+            raise TypeError(f"settings must be Settings, was {settings!r}")
+        e = <engine_t *> calloc(1, sizeof(engine_t))
         if e == NULL:
             raise MemoryError()
         self._e = e
@@ -686,7 +696,7 @@ cdef class Processor:
             b.trail_gain, b.trail_vol = exits.trail_activate_bps * 1e-4 * wider, exits.trail_vol * wider
         e.formulas.horizons = e.count
 
-    cdef _open_trading(self, settings, int64_t capital, uint64_t seed, latencies):
+    cdef _open_trading(self, settings, int64_t capital, seed, latencies):
         cdef engine_t *e = self._e
         cdef rules_t rules
         sizing, exits, limits = settings.sizing, settings.exits, settings.limits
@@ -747,9 +757,9 @@ cdef class Processor:
         if self._market is None:
             raise ValueError("run needs a market: give one to the processor, or use replay or on_tick")
         n = PyNumber_Index(n)
-        if n < 0:
-            raise ValueError(f"n must be at least 0, was {n}")
-        return self._drive(None, None, n, results, PyNumber_Index(every), signal)
+        if not 0 <= n <= LT_TS_MAX:
+            raise ValueError(f"n must be from 0 to 2**62, was {n}")
+        return self._drive(None, None, n, results, every, signal)
 
     def replay(self, ticks, results=None, every=1, true_price=None, signal=None):
         """Take the ticks of an array.
@@ -785,9 +795,9 @@ cdef class Processor:
             wrong = found[(found < LT_PRICE_MIN) | (found > LT_PRICE_MAX)]
             if wrong.size > 0:
                 raise ValueError(f"a true price must be NaN, for not known, or from 1e-12 to 1e15 USD, was {wrong[0]}")
-        return self._drive(ticks, true_price, len(ticks), results, PyNumber_Index(every), signal)
+        return self._drive(ticks, true_price, len(ticks), results, every, signal)
 
-    def _drive(self, ticks, true_price, Py_ssize_t n, results, int64_t every, signal):
+    def _drive(self, ticks, true_price, Py_ssize_t n, results, every_given, signal):
         """Slice by slice: take, hand over the fills, look at signals."""
         cdef const unsigned char[::1] raw
         cdef const double[::1] prices
@@ -799,10 +809,11 @@ cdef class Processor:
         cdef lt_result *rows = NULL
         cdef Py_ssize_t done = 0, written = 0, length
         cdef int kind = -1
-        if every < 1:
-            raise ValueError(f"every must be at least 1, was {every}")
-        if results is not None and (np.may_share_memory(results, ticks) or np.may_share_memory(results, true_price)):
-            raise ValueError("results must not share memory with the ticks or the true prices")
+        cdef int64_t every = stride(every_given)
+        for read in (ticks, true_price, signal, self._ask_state) if results is not None else ():
+            if np.may_share_memory(results, read):
+                raise ValueError("results must not share memory with the ticks, the true prices or the signal, was "
+                                 "an array that does")
         if n > 0 and ticks is not None:
             raw = raw_records(ticks, TICK, "ticks")
             source = <const lt_tick *> &raw[0]
@@ -863,6 +874,7 @@ cdef class Processor:
 
     def rows_for(self, n, every=1):
         """Return how many result rows the next `n` ticks give at most."""
+        every = stride(every)
         first = -self._e.index % every
         return 0 if first >= n else (n - 1 - first) // every + 1
 
@@ -899,7 +911,7 @@ cdef class Processor:
         if self._on_fills is not None:
             self._on_fills(fills)
 
-    def on_tick(self, int64_t ts, double price, double bid, double ask, double bid_size, double ask_size,
+    def on_tick(self, ts, double price, double bid, double ask, double bid_size, double ask_size,
                 double volume=0.0, int8_t side=0, uint8_t flags=1, int8_t signal=0):
         """Take one tick; its fields as in TICK, and what the voter "user" says of it, where no function says it.
 
@@ -918,7 +930,8 @@ cdef class Processor:
         cdef int64_t before = e.index
         cdef int kind, rejected
         self._check_idle()
-        t.ts, t.price, t.bid, t.ask, t.bid_size, t.ask_size = ts, price, bid, ask, bid_size, ask_size
+        t.ts = PyNumber_Index(ts)
+        t.price, t.bid, t.ask, t.bid_size, t.ask_size = price, bid, ask, bid_size, ask_size
         t.volume, t.side, t.flags = volume, side, flags
         kind = lt_tick_fault(&t, e.last_ts) if self._strict else -1
         if kind >= 0:

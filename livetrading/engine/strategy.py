@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from math import isfinite
 from typing import Final, Protocol
 
 import numpy as np
@@ -382,7 +381,7 @@ def _steps_of(strategy: Strategy, every: int | None, bar_s: float | None) -> _St
         if not isinstance(every, int) or isinstance(every, bool) or not 1 <= every <= EVERY_MAX:
             raise StrategyError(f"every must be a whole number from 1 to {EVERY_MAX}, was {every!r}")
         return _EveryTicks(every)
-    number = isinstance(bar_s, int | float) and not isinstance(bar_s, bool) and isfinite(bar_s)
+    number = isinstance(bar_s, int | float) and not isinstance(bar_s, bool)
     if not number or not BAR_S_MIN <= bar_s <= BAR_S_MAX:
         raise StrategyError(f"bar_s must be from {BAR_S_MIN} to {BAR_S_MAX:.0f} seconds, was {bar_s!r}")
     return _Bars(round(bar_s * 1e9))
