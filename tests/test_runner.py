@@ -462,6 +462,18 @@ class TestBadInput:
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
 
+    def test_too_little_memory(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def read_bytes(path: Path) -> bytes:
+            raise MemoryError
+
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        assert main(["hft", "100", "--config", str(tmp_path / "huge.toml")]) == 1
+        captured = capsys.readouterr()
+        assert (captured.out, captured.err.count("\n")) == ("", 1)
+        assert "must fit into the memory" in captured.err
+
     @pytest.mark.parametrize("arguments", [[], ["hftt"], ["--nonsense"]])
     def test_no_such_command(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert main(arguments) == 2

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from math import nan
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ from livetrading.data.arrow import arrow
 from livetrading.data.columns import CHUNK_ROWS, NS_PER_UNIT, WHOLE, place
 from livetrading.data.errors import DataError
 
-__all__ = ["CsvColumns"]
+__all__ = ["CsvColumns", "ShortLines"]
+
+LINE_MAX: Final = 1 << 20
+"""Bytes in a line. A few kilobytes of packed zeros unpack to a line that no memory holds."""
 
 
 class CsvColumns:
@@ -77,6 +80,46 @@ class CsvColumns:
         self._files.close()
 
 
+class ShortLines(io.BufferedIOBase):
+    """Bytes to be read line by line, none of the lines too long to be held.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for the message.
+    stream : binary stream
+        What is read, and closed with this.
+
+    Raises
+    ------
+    DataError
+        On reading, if a line is longer than 2**20 bytes.
+    """
+
+    def __init__(self, path: Path, stream: Any) -> None:
+        self._path = path
+        self._stream = stream
+        self._unended = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read what there is, up to `size` bytes."""
+        block: bytes = self._stream.read1(size)
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._unended = len(block) - 1 - end + (self._unended if end < 0 else 0)
+        if self._unended > LINE_MAX:
+            raise DataError(f"{self._path} must have lines of at most {LINE_MAX} bytes, was a longer one")
+        return block
+
+    def close(self) -> None:
+        """Close both."""
+        self._stream.close()
+        super().close()
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
@@ -93,7 +136,8 @@ def _open_text(path: Path, file: BinaryIO) -> TextIO:
     elif path.suffix == ".zst":
         lib = arrow(str(path))
         unpacked = lib.CompressedInputStream(lib.PythonFile(file, mode="r"), "zstd")
-    return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape")
+    lines: Any = ShortLines(path, unpacked)
+    return io.TextIOWrapper(lines, encoding="utf-8-sig", errors="surrogateescape")
 
 
 def _check_utf8(path: Path, line_number: int, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import os
 import warnings
 import zlib
@@ -9,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.variates import log_return
+from livetrading.data.csv_columns import ShortLines
 from livetrading.data.errors import DataError
 from livetrading.data.merge import PRICE_MAX, PRICE_MIN, quoted
 from livetrading.data.npy_ticks import DAMAGE
@@ -157,9 +159,9 @@ def read_bars(path: Path) -> Bars | None:
 
 
 def _open_text(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    packed = path.suffix == ".gz"
+    lines: Any = ShortLines(path, gzip.GzipFile(path) if packed else path.open("rb"))
+    return io.TextIOWrapper(lines, encoding="utf-8-sig", newline="")
 
 
 def _read_array(path: Path) -> Bars | None:
@@ -176,7 +178,8 @@ def _read_array(path: Path) -> Bars | None:
         raise DataError(
             f"{path} must be a row of floats, the returns, was {array.dtype} of shape {array.shape}"
         )
-    returns = array.astype(np.float64)
+    with np.errstate(over="ignore"):  # a long double beyond float64 is refused as infinite
+        returns = array.astype(np.float64)
     bad = np.flatnonzero(~(np.abs(returns) <= RETURN_MAX))
     if len(bad):
         rule = f"a return must be from -{RETURN_MAX} to {RETURN_MAX}"

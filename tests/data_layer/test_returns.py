@@ -27,6 +27,31 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["long.csv", "long.csv.gz"])
+@pytest.mark.parametrize("text", ["a" * 5_000_000, "close\n1\n" + "1" * 5_000_000])
+def test_a_line_that_no_memory_need_hold(tmp_path: Path, name: str, text: str) -> None:
+    """Five kilobytes of gzip are such a line; a thousand times as many would be one of gigabytes."""
+    file = written(tmp_path / name, text)
+    with pytest.raises(DataError, match="lines of at most 1048576 bytes"):
+        read_bars(file)
+    with pytest.raises(DataError, match="lines of at most 1048576 bytes"):
+        read_ticks([written(tmp_path / name, text.replace("close\n1", "ts,bid,ask\n1,1,2"))])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_many_lines_are_no_long_line(tmp_path: Path, end: str) -> None:
+    file = written(tmp_path / "ticks.csv", f"ts,bid,ask{end}" + f"1,1,2{end}" * 200_000)
+    assert file.stat().st_size > 1 << 20
+    assert len(read_ticks([file])) == 200_000
+
+
+def test_a_return_beyond_doubles(tmp_path: Path) -> None:
+    np.save(tmp_path / "long.npy", np.full(9, np.finfo(np.longdouble).max))
+    if np.finfo(np.longdouble).max > np.finfo(np.float64).max:
+        with pytest.raises(DataError, match="was inf"):
+            read_bars(tmp_path / "long.npy")
+
+
 class TestBars:
     @pytest.mark.parametrize("name", ["bars.csv", "bars.csv.gz"])
     @pytest.mark.parametrize("column", ["close", "Close", "price_usd", "price"])
