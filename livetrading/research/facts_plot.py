@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -75,19 +76,29 @@ def plot_facts(facts: MarketFacts, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     image = io.BytesIO()
     # No date and no random name of a mark: the same facts give the same bytes.
-    with import_module("matplotlib").rc_context({"svg.hashsalt": "livetrading"}):
+    with import_module("matplotlib").rc_context({"svg.hashsalt": "livetrading"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box stands for it
         figure.savefig(
             image, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else {}
         )
+    _write_whole(path, image.getvalue())
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".facts.{os.getpid()}.partial")
     try:
-        path.write_bytes(image.getvalue())
+        partial.write_bytes(data)
+        partial.replace(target)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise DataError(f"{path} must be writable, was: {error}") from error
 
 
 def _title(facts: MarketFacts) -> str:
-    # A dollar would begin mathematics.
-    name = ", ".join(Path(part).name for part in facts.market.split(",")).replace("$", r"\$")
+    names = ", ".join(Path(part).name for part in facts.market.split(","))
+    # What is no text is in no font and in no SVG, and a dollar would begin mathematics.
+    name = "".join(char if char.isprintable() else "?" for char in names).replace("$", r"\$")
     seed = "" if facts.seed is None else f", seed {facts.seed}"
     return f"{name}{seed}: {facts.facts.n:,} log returns over {interval_text(facts)} each"
 

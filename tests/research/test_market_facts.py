@@ -1,5 +1,6 @@
 """The facts of markets and files, through Python and the command line, as a user meets them."""
 
+import errno
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 from math import sqrt
 from pathlib import Path
 from typing import Any
+from xml.dom import minidom
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from livetrading import ChainClock, ChaosMarket
 from livetrading.config import Config, ConfigError, load_config
 from livetrading.core.dtypes import TICK
+from livetrading.data.errors import DataError
 from livetrading.data.ticks import read_ticks
 from livetrading.engine.null_market import walk_like_chaos
 from livetrading.research import facts_plot
@@ -272,6 +275,28 @@ class TestFigure:
         np.save(tmp_path / "$x_$.npy", np.array(returns))
         plot_facts(market_facts(configured(tmp_path / "$x_$.npy")), tmp_path / "a.png")
         assert (tmp_path / "a.png").stat().st_size > 10_000
+
+    @pytest.mark.parametrize("name", ["\x07", os.fsdecode(b"\xff"), "\u540d", "\ufffe", "\u202e"])
+    def test_any_name_of_a_file(self, tmp_path: Path, name: str) -> None:
+        np.save(tmp_path / f"{name}.npy", np.linspace(-0.1, 0.1, 30))
+        plot_facts(market_facts(configured(tmp_path / f"{name}.npy")), tmp_path / "a.svg")
+        minidom.parse(str(tmp_path / "a.svg"))
+
+    def test_a_disk_that_is_full_leaves_what_was_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = market_facts(configured("gbm"), Interval(ticks=10), 3000)
+        (tmp_path / "a.png").write_text("before")
+        whole = Path.write_bytes
+
+        def write_some(path: Path, data: bytes) -> int:
+            whole(path, data[:100])
+            raise OSError(errno.ENOSPC, "No space left")
+
+        monkeypatch.setattr(Path, "write_bytes", write_some)
+        with pytest.raises(DataError, match="No space left"):
+            plot_facts(found, tmp_path / "a.png")
+        assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.png", "before")]
 
     @pytest.mark.parametrize("n", [20_000, 20_001, 100_003])
     def test_draws_a_long_series_by_its_extremes(self, tmp_path: Path, n: int) -> None:
