@@ -191,6 +191,7 @@ class ResultWriter:
     """
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        path = Path(path)
         suffix = _suffix(path)
         target = os.path.realpath(path)
         if os.path.lexists(target) and not os.path.isfile(target):

@@ -193,6 +193,12 @@ def test_a_disk_that_is_full_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    with ResultWriter(str(tmp_path / "a.npy"), RESULT) as writer:  # type: ignore[arg-type]
+        writer.write(some_rows(1))
+    assert_holds(tmp_path / "a.npy", some_rows(1))
+
+
 def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     with pytest.raises(DataError, match="was float64"), ResultWriter(path, RESULT) as writer:
