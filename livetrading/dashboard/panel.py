@@ -29,6 +29,8 @@ POINTS: Final = 512
 SAT: Final = 100_000_000
 """Satoshi in a bitcoin."""
 
+CELLS: Final = 1 << 18
+"""Most cells of a screen that is drawn on; a terminal may claim to be 65,535 wide and as high."""
 COLUMNS: Final = 70
 """Width from which three blocks stand side by side."""
 LABEL: Final = 14
@@ -411,6 +413,9 @@ class LivePanel:
             self._next = snapshot.elapsed + max(INTERVAL_S, min(before, self._took) / SHARE)
 
     def _draw(self, snapshot: Snapshot) -> None:
+        width, height = self._live.console.size
+        if width * height > CELLS:
+            return
         if not self._live.is_started:
             self._live.start()
         frame = Frame(

@@ -349,6 +349,14 @@ class TestLivePanel:
         assert isinstance(console.file, io.StringIO)
         assert console.file.getvalue() == ""
 
+    @pytest.mark.parametrize(("width", "height"), [(600_000, 1), (2, 600_000), (1000, 1000)])
+    def test_a_screen_that_no_screen_is_stays_as_it_is(self, width: int, height: int) -> None:
+        console = console_in({"TERM": "xterm"}, width=width, height=height)
+        with panel_on(console) as panel:
+            panel(snapshot())
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue() == ""
+
     def test_the_other_screen_is_left_and_the_cursor_comes_back(self) -> None:
         console = console_in({"TERM": "xterm"})
 
