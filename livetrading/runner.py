@@ -423,8 +423,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
         return _fail(f"input and output must succeed, was: {error}", FAILURE)
-    except MemoryError as error:
-        return _fail(f"what is to be held must fit into the memory, was too much: {error}", FAILURE)
+    except MemoryError:
+        return _fail("what is to be held must fit into the memory, was too much", FAILURE)
 
 
 def _open_streams() -> None:
