@@ -246,8 +246,8 @@ class BrokerSettings:
     latency_sigma : float
         Standard deviation of the logarithm where `latency` is "log-normal", 0 to 5.
     latency_file : str
-        Recorded latencies in ns: a .npy array of whole numbers, or a .csv file under the header ``latency_ns``
-        or ``ts_ns,latency_ns``. Empty where there are none.
+        Recorded latencies in ns: a .npy array of whole numbers, or a .csv file under the header
+        ``latency_ns`` or ``ts_ns,latency_ns``. Empty where there are none.
     queue : {"conservative", "probabilistic"}
         Whether only trades advance a resting order, or cancellations ahead of it too.
     queue_power : int
