@@ -56,11 +56,12 @@ ctypedef struct order_t:
 
 # What orders have taken of the displayed size of one quote
 ctypedef struct taken_t:
-    int64_t ts, quantity
+    int64_t quote_ts, quantity
     double price, size
 
 ctypedef struct account_t:
     int64_t capital, cash, position, fees, borrow     # micro-USD; position in satoshi
+    int64_t most                                      # that any of them may come to
     int64_t gross, net                                # of closed trades: before, and after fees and borrow
     uint64_t trades, wins
     int64_t open_cash, open_fees, open_borrow         # as they were before the open trade
@@ -80,6 +81,7 @@ ctypedef struct broker_t:
     bint instant                                      # no latency at all
     rules_t rules
     const lt_tick *quote                              # the standing quote, not owned; NaN sizes are not known
+    int64_t quote_ts                                  # when there was last a new one
     taken_t taken[2]                                  # of the bid, of the ask
     uint64_t refused[REFUSED_KINDS]
     lt_fill *fills                                    # not owned: room for FILLS_MAX rows more before every tick

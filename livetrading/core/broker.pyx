@@ -32,8 +32,9 @@ cdef int64_t QUANTITY_MAX = 2_100_000_000_000_000         # satoshi that there w
 
 # The ledger
 
-cdef inline bint held(int64_t amount) noexcept nogil:
-    return -LT_MICRO_MAX <= amount <= LT_MICRO_MAX
+cdef inline bint held(const account_t *a, int64_t amount) noexcept nogil:
+    """Whether the ledger holds it: so that the sum over the books is held as well."""
+    return -a.most <= amount <= a.most
 
 
 cdef inline int64_t borrow_due(const broker_t *b, const account_t *a, int64_t ts) noexcept nogil:
@@ -57,7 +58,8 @@ cdef inline int account_fill(account_t *a, lt_fill *f, int64_t ppb, int64_t due)
         staked = a.open_notional
     if a.position * f.side >= 0:
         staked += notional
-    if not (held(cash) and held(position) and held(staked) and held(a.fees + f.fee) and held(a.borrow + due)):
+    if not (held(a, cash) and held(a, position) and held(a, staked) and held(a, a.fees + f.fee)
+            and held(a, a.borrow + due)):
         return LT_ELEDGER
     if a.position == 0:
         a.open_cash, a.open_fees, a.open_borrow = a.cash, a.fees, a.borrow
@@ -131,9 +133,9 @@ cdef inline int64_t satoshi(double btc) noexcept nogil:
 
 
 cdef int64_t taken(const broker_t *b, int side) noexcept nogil:
-    """Satoshi that orders have taken of this tick's quote."""
+    """Satoshi that orders have taken of the standing quote."""
     cdef const taken_t *k = &b.taken[side > 0]
-    if k.ts != b.quote.ts or k.price != (b.quote.ask if side > 0 else b.quote.bid):
+    if k.quote_ts != b.quote_ts or k.price != (b.quote.ask if side > 0 else b.quote.bid):
         return 0
     return k.quantity if k.size == (b.quote.ask_size if side > 0 else b.quote.bid_size) else 0
 
@@ -141,7 +143,7 @@ cdef int64_t taken(const broker_t *b, int side) noexcept nogil:
 cdef int64_t displayed(const broker_t *b, int side, int64_t wanted) noexcept nogil:
     """Satoshi of `wanted` that an order finds displayed: all of it where the size is not known.
 
-    What orders took of a tick's size is gone for the rest of that tick.
+    What orders took of a quote's size is gone until there is a new quote.
     """
     cdef double size = b.quote.ask_size if side > 0 else b.quote.bid_size
     cdef int64_t found
@@ -151,16 +153,22 @@ cdef int64_t displayed(const broker_t *b, int side, int64_t wanted) noexcept nog
     return found if found < wanted else wanted
 
 
+cdef void use_up(broker_t *b, int side, int64_t quantity) noexcept nogil:
+    """Takes satoshi off what the standing quote displays to this side."""
+    cdef taken_t *k = &b.taken[side > 0]
+    k.quantity = quantity + taken(b, side)
+    k.quote_ts = b.quote_ts
+    k.price = b.quote.ask if side > 0 else b.quote.bid
+    k.size = b.quote.ask_size if side > 0 else b.quote.bid_size
+
+
 cdef int take(broker_t *b, int64_t ts, const order_t *o, int64_t quantity) noexcept nogil:
     """Fills at the touch, as taker."""
-    cdef taken_t *k = &b.taken[o.side > 0]
-    cdef double price = b.quote.ask if o.side > 0 else b.quote.bid
     if quantity == 0:
         return LT_OK
-    if fill(b, ts, o, price, quantity, b.rules.taker_ppb) != LT_OK:
+    if fill(b, ts, o, b.quote.ask if o.side > 0 else b.quote.bid, quantity, b.rules.taker_ppb) != LT_OK:
         return LT_ELEDGER
-    k.quantity = quantity + taken(b, o.side)
-    k.ts, k.price, k.size = b.quote.ts, price, b.quote.ask_size if o.side > 0 else b.quote.bid_size
+    use_up(b, o.side, quantity)
     return LT_OK
 
 
@@ -356,14 +364,19 @@ cdef void match_stops(broker_t *b, int64_t ts) noexcept nogil:
 
 
 cdef void match_quote(broker_t *b, int64_t ts) noexcept nogil:
-    """A new quote fills what it crosses, and tells the others how long their queue is."""
+    """A new quote fills what it crosses up to its size, and tells the others how long their queue is."""
     cdef order_t *o
-    cdef int i = 0
+    cdef int64_t quantity
+    cdef int side, working, i = 0
     while i < b.working:
         o = &b.order[i]
-        if o.state == STATE_RESTING and (b.quote.ask <= o.price if o.side > 0 else b.quote.bid >= o.price):
-            fill_resting(b, i, ts, o.quantity)
-        else:
+        working, side = b.working, o.side
+        if o.state == STATE_RESTING and (b.quote.ask <= o.price if side > 0 else b.quote.bid >= o.price):
+            quantity = displayed(b, side, o.quantity)
+            if quantity > 0:
+                fill_resting(b, i, ts, quantity)
+                use_up(b, side, quantity)
+        if b.working == working:
             if o.state == STATE_RESTING:
                 see_quote(b, o)
             i += 1
@@ -385,6 +398,8 @@ cdef void match_trade(broker_t *b, const lt_tick *t) noexcept nogil:
 cdef void broker_match(broker_t *b, const lt_tick *t) noexcept nogil:
     """Lets a tick, whose quote then stands, act on the orders at rest: the quote before the trade."""
     b.quote = t
+    if t.flags & (LT_QUOTE | LT_NO_QUOTE):
+        b.quote_ts = t.ts
     if b.resting == 0:
         return
     match_stops(b, t.ts)
@@ -402,6 +417,7 @@ cdef void broker_open(broker_t *b, int64_t capital, int books, const rules_t *ru
     b.instant = rules.latency == LATENCY_CONSTANT and rules.feed_ns + rules.order_ns == 0
     for k in range(books):
         b.book[k].capital = b.book[k].cash = capital // books + (capital % books if k == 0 else 0)
+        b.book[k].most = LT_MICRO_MAX // books
 
 
 cdef int64_t broker_send(broker_t *b, int64_t ts, int book, int kind, int side, int64_t quantity, double price,
@@ -458,7 +474,7 @@ cdef void broker_borrow(broker_t *b, int64_t ts) noexcept nogil:
     for k in range(b.books):
         a = &b.book[k]
         due = borrow_due(b, a, ts)
-        if due < 0 or not (held(a.cash - due) and held(a.borrow + due)):
+        if due < 0 or not (held(a, a.cash - due) and held(a, a.borrow + due)):
             b.refused[REFUSED_LEDGER] += 1
         else:
             a.cash -= due
@@ -564,7 +580,7 @@ cdef class PaperBroker:
     A market order fills at the touch up to the displayed size (whole where the size is NaN), and beyond it at
     the touch times 1 + c sqrt(BTC beyond) for a buy, divided by it for a sale (the square-root law, as the mean
     price of that part). A resting order is taken at its price by trades that come through the queue ahead of
-    it, and whole, however large it is, by a trade beyond its price or a new quote that reaches it.
+    it, whole by a trade beyond its price, and by a new quote that reaches it up to the size that shows.
     docs/ARCHITECTURE.md, "Orders", has the rules.
 
     Notional, fee and borrow are rounded half to even to a micro-dollar, so that cash, position, fees, borrow
@@ -697,7 +713,7 @@ cdef class PaperBroker:
         self._make_room()
         self._take(&t)
         self._quote = t
-        self._b.quote = &self._quote
+        self._b.quote, self._b.quote_ts = &self._quote, t.ts
 
     def submit(self, kind, side, quantity, price=None, *, book=0):
         """Send an order now, at the time of the last tick.

@@ -90,7 +90,7 @@ cdef struct engine_t:
     void *ask_state
     int8_t said[BLOCK]
     # the tick
-    int64_t index, last_ts, quote_ts
+    int64_t index, last_ts
     Py_ssize_t last_place       # of the last good tick, in its block
     double mid, fraction
     double truth[BLOCK]
@@ -165,17 +165,19 @@ cdef void opened(engine_t *e, int k) noexcept nogil:
 cdef void weigh_books(engine_t *e, int k) noexcept nogil:
     """Moves the weights by what the trade just closed grew book k (exponentiated gradient, Helmbold et al. 1998)."""
     cdef const account_t *a = &e.broker.book[k]
-    cdef double growth, mean, total = 0.0
+    cdef double growth, highest, mean, total = 0.0
     cdef int i
     if a.open_cash <= 0:
         return
     # a book that has lost more than it had has grown to nothing
     growth = <double> a.cash / <double> a.open_cash if a.cash > 0 else 0.0
+    highest = growth if growth > 1.0 else 1.0
     mean = 1.0 + e.book[k].weight * (growth - 1.0)
     if not mean > 0.0:
         return
     for i in range(e.count):
-        e.book[i].weight *= lt_exp(LEARNING_RATE * (growth if i == k else 1.0) / mean)
+        # less the largest of them, which normalising takes away again: no exponential overflows
+        e.book[i].weight *= lt_exp(LEARNING_RATE * ((growth if i == k else 1.0) - highest) / mean)
         total += e.book[i].weight
     for i in range(e.count):
         e.book[i].weight /= total
@@ -253,7 +255,7 @@ cdef int refusal(engine_t *e, const lt_tick *t) noexcept nogil:
         return R_DRAWDOWN
     if e.equity <= e.day_equity * (1.0 - e.daily_loss):
         return R_DAILY_LOSS
-    if (e.index > 0 and t.ts - e.last_ts > e.stale_ns) or t.ts - e.quote_ts > e.stale_ns:
+    if (e.index > 0 and t.ts - e.last_ts > e.stale_ns) or t.ts - e.broker.quote_ts > e.stale_ns:
         return R_STALE
     if t.bid == t.ask and not t.flags & LT_NO_QUOTE:
         return R_LOCKED
@@ -414,7 +416,7 @@ cdef inline void step(engine_t *e, const lt_tick *t, Py_ssize_t j) noexcept nogi
         settle(e)
     e.broker.quote = t
     if t.flags & (LT_QUOTE | LT_NO_QUOTE):
-        e.quote_ts = t.ts
+        e.broker.quote_ts = t.ts
     e.mid = e.formulas.mids[j]
     e.fraction = 0.0
     if e.open:

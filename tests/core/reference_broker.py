@@ -105,7 +105,8 @@ class ReferenceBroker:
         self.refused = {"ledger": 0, "post_only": 0, "lapsed": 0}
         self.sent, self.ts, self.period = 0, 0, -1
         self.quote: Quote = {}
-        self.left_of_tick: dict[int, int] = {}
+        self.quote_ts = 0
+        self.used: dict[int, tuple[Any, int]] = {}
 
     # Orders
 
@@ -183,15 +184,22 @@ class ReferenceBroker:
         size = self.quote["ask_size"] if side > 0 else self.quote["bid_size"]
         if isnan(size):
             return wanted
-        return self.left_of_tick.setdefault(side, satoshi(size))
+        quote, used = self.used.get(side, (None, 0))
+        return satoshi(size) - (used if quote == self.showing(side) else 0)
+
+    def showing(self, side: int) -> tuple[int, float, float]:
+        """What tells a quote of one side from another: when it came, its price and its size."""
+        return self.quote_ts, self.touch(side), self.quote["ask_size" if side > 0 else "bid_size"]
+
+    def use(self, side: int, quantity: int) -> None:
+        quote, used = self.used.get(side, (None, 0))
+        self.used[side] = self.showing(side), quantity + (used if quote == self.showing(side) else 0)
 
     def take(self, order: Order, ts: int, quantity: int) -> None:
         """Fill at the touch."""
         if quantity > 0:
-            self.displayed(order.side, quantity)
-            if order.side in self.left_of_tick:
-                self.left_of_tick[order.side] -= quantity
             self.fill(order, ts, self.touch(order.side), quantity, self.taker)
+            self.use(order.side, quantity)
 
     def market(self, order: Order, ts: int) -> None:
         impact = self.settings.impact_bps * 1e-4
@@ -266,11 +274,8 @@ class ReferenceBroker:
             for book in self.books:
                 book.pay_borrow(t["ts"], mid, rate(self.settings.borrow_bps_8h))
         self.period = t["ts"] // PERIOD_NS
-        for side, name in ((1, "ask"), (-1, "bid")):
-            shows = ("ts", name, f"{name}_size")
-            if any(t[part] != self.quote.get(part) for part in shows):
-                self.left_of_tick.pop(side, None)
         self.ts, self.quote = t["ts"], t
+        self.quote_ts = t["ts"] if t["flags"] & 5 else self.quote_ts
         for order in list(self.armed):
             self.trigger(order, t["ts"])
         if t["flags"] & 1 and not t["flags"] & 4:
@@ -282,7 +287,11 @@ class ReferenceBroker:
         for order in list(self.resting):
             assert order.price is not None
             if t["ask"] <= order.price if order.side > 0 else t["bid"] >= order.price:
-                self.fill(order, t["ts"], order.price, order.left, self.maker)
+                got = min(order.left, self.displayed(order.side, order.left))
+                if got > 0:
+                    self.fill(order, t["ts"], order.price, got, self.maker)
+                    self.use(order.side, got)
+            if order.left == 0:
                 self.forget(order)
             else:
                 self.queue(order)

@@ -526,7 +526,7 @@ class ReferencePath:
         self.max_drawdown, self.braked, self.halted, self.day, self.period = 0.0, False, False, -1, -1
         self.mid = nan
         self.quote: Any = None
-        self.taken = {1: 0, -1: 0}
+        self.taken: dict[int, tuple[Any, int]] = {1: (None, 0), -1: (None, 0)}
         self.closed: set[int] = set()
         self.executed = False
         self.order_ts: list[int] = []
@@ -656,8 +656,8 @@ class ReferencePath:
         shown, impact = wanted, self.settings.broker.impact_bps * 1e-4
         if reason is not Reason.CLOSE and not isnan(size) and impact > 0:
             # recorded sizes are decimals: 0.29 BTC are 29,000,000 sat, although 0.29 * 1e8 is a little less
-            shown = min(wanted, floor(size * 1e8 + 1e-6) - self.taken[side])
-        self.taken[side] += shown
+            shown = min(wanted, floor(size * 1e8 + 1e-6) - self.used(side))
+        self.taken[side] = self.showing(side), self.used(side) + shown
         worse = 1 + impact * sqrt((wanted - shown) * 1e-8)
         flat = book.ledger.position == 0
         beyond = touch * worse if side > 0 else touch / worse
@@ -675,6 +675,16 @@ class ReferencePath:
             seen[1] += book.ledger.returns[-1] > 0
             self.closed.add(book.number)
         self.executed = True
+
+    def showing(self, side: int) -> tuple[int, float, float]:
+        """What tells a quote of one side from another: when it came, its price and its size."""
+        name = "ask" if side > 0 else "bid"
+        return self.quote_ts, self.quote[name], self.quote[f"{name}_size"]
+
+    def used(self, side: int) -> int:
+        """Satoshi that orders have taken of the standing quote."""
+        quote, used = self.taken[side]
+        return used if quote == self.showing(side) else 0
 
     def settle(self) -> None:
         """After what arrived in one go, or one order at once: weights and cash move, equity is marked."""
@@ -695,7 +705,7 @@ class ReferencePath:
             return
         growth = [max(0, ledger.cash) / ledger.open_cash if i == k else 1.0 for i in range(len(self.books))]
         mean = sum(w * x for w, x in zip(self.weights, growth, strict=True))
-        risen = [w * exp(0.05 * x / mean) for w, x in zip(self.weights, growth, strict=True)]
+        risen = [w * exp(0.05 * (x - max(growth)) / mean) for w, x in zip(self.weights, growth, strict=True)]
         self.weights = [w / sum(risen) for w in risen]
 
     def share_cash(self) -> None:
@@ -855,12 +865,7 @@ class ReferencePath:
             self.period = t["ts"] // PERIOD_NS
             for book in self.books:
                 book.ledger.pay_borrow(t["ts"], self.quote)
-        before, self.quote = self.quote, t
-        for side, touch in ((1, "ask"), (-1, "bid")):
-            # a quote is another one where its time, price or size is
-            names = ("ts", touch, f"{touch}_size")
-            if before is None or any(before[name] != t[name] for name in names):
-                self.taken[side] = 0
+        self.quote = t
         if t["flags"] & 5:
             self.quote_ts = t["ts"]
         self.true_price = true_price

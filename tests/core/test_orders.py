@@ -312,9 +312,9 @@ def test_a_limit_order_takes_what_is_shown_and_rests() -> None:
     assert fills["fee"].tolist() == [303_000]
     assert broker.orders == [WorkingOrder(0, 0, "limit", 1, 2 * BTC, 102.0, "resting", 0)]
     fills = broker.advance(market((1, 101.0, 103.0, 9, 9, (102.0, 0.5, SOLD)), (2, 101.0, 102.0, 9, 0.1)))
-    assert got(fills) == [(1, 102.0, 0.5), (2, 102.0, 1.5)]
-    assert fills["fee"].tolist() == [-51_000, -153_000]
-    assert broker.orders == []
+    assert got(fills) == [(1, 102.0, 0.5), (2, 102.0, 0.1)]
+    assert fills["fee"].tolist() == [-51_000, -10_200]
+    assert broker.orders == [WorkingOrder(0, 0, "limit", 1, 140_000_000, 102.0, "resting", 0)]
 
 
 def test_a_trade_goes_through_the_queue_first() -> None:
@@ -347,10 +347,27 @@ def test_which_trades_fill_a_bid(trade: tuple, filled: float, ahead: int | None)
     assert [order.ahead for order in broker.orders] == [ahead] * (filled < 1)
 
 
-def test_a_new_quote_across_the_price_fills_all() -> None:
+def test_a_new_quote_across_the_price_fills_what_it_shows() -> None:
+    """All of it where the size is not known; what it gave is gone until the next new quote."""
     broker = quoted(free())
     broker.submit("limit", -1, 7 * BTC, 103.0)
-    assert got(broker.advance(market((1, 103.0, 104.0, 0.1, 1)))) == [(1, 103.0, 7.0)]
+    assert got(broker.advance(market((1, 103.0, 104.0, 0.1, 1)))) == [(1, 103.0, 0.1)]
+    assert got(broker.advance(market((1, 103.0, 104.0, 0.1, 1), (2, 103.5, 104.0, 0.4, 1)))) == [
+        (2, 103.0, 0.4)
+    ]
+    assert got(broker.advance(market((3, 103.5, 104.0, float("nan"), 1)))) == [(3, 103.0, 6.5)]
+
+
+def test_what_is_taken_of_a_quote_comes_back_with_a_new_one_alone() -> None:
+    broker = quoted(free(impact_bps=100.0))
+    fills = []
+    for ts in (1, 2, 3):
+        broker.submit("ioc", 1, 2 * BTC, 101.0)
+        fills += got(broker.take_fills())
+        tick = market((ts, 99.0, 101.0, 2, 3))
+        tick["flags"] = 1 if ts == 2 else 2
+        broker.advance(tick)
+    assert fills == [(0, 101.0, 2.0), (1, 101.0, 1.0), (2, 101.0, 2.0)]
 
 
 @pytest.mark.parametrize("flags", [0, 2, 4, 5, 6])
