@@ -246,7 +246,8 @@ def compare(full: bool, work: Path) -> Iterator[tuple[str, dict[str, str]]]:
     for i, build in enumerate(compilers(full)):
         folder = installed(build, work / str(i))
         shipped = shipped or folder
-        binary = hashlib.sha256(next(folder.glob("livetrading/core/processor*.so")).read_bytes()).hexdigest()
+        modules = sorted(folder.glob("livetrading/core/*.so"))
+        binary = hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
         if binary in binaries:
             raise SystemExit(f"{build.name} must differ from {binaries[binary]}, was the same machine code")
         binaries[binary] = build.name
