@@ -67,9 +67,9 @@ def check_cycles(n: int) -> None:
         assert resident < 1 << 19, f"{name}: {resident} bytes resident in {n} cycles"
 
 
-def test_no_byte_is_left_of_2000_cycles() -> None:
-    """A block forgotten each time would be 32 kB at the least."""
-    check_cycles(2000)
+def test_no_byte_is_left_of_1000_cycles() -> None:
+    """A block forgotten each time would be 16 kB at the least."""
+    check_cycles(1000)
 
 
 @pytest.mark.full
