@@ -26,6 +26,7 @@ from livetrading.config import load_config
 from livetrading.core.dtypes import RESULT, TICK
 from livetrading.core.market import ChaosMarket
 from livetrading.core.processor import Processor
+from livetrading.core.settings import horizons
 
 STEP: Final = 1_000_000
 SLOPE_MAX: Final = 1024.0
@@ -49,8 +50,9 @@ def theil_sen(y: NDArray[np.float64]) -> float:
 class Soak:
     """A processor on the chaos market, driven as a run drives it."""
 
-    def __init__(self, preset: str, seed: int) -> None:
-        self.config = load_config({"run.capital": 100, "market.seed": seed}, preset=preset, environ={})
+    def __init__(self, preset: str, seed: int, books: int) -> None:
+        given = {"run.capital": 100, "market.seed": seed, "books.count": books}
+        self.config = load_config(given, preset=preset, environ={})
         self.chain = ChainClock(seed)
         dt_ns = round(self.config.market.dt_s * 1e9)
         spread = self.config.market.spread_bps
@@ -95,8 +97,9 @@ def main() -> int:
     parser.add_argument("--ticks", type=int, default=1_000_000_000)
     parser.add_argument("--preset", default="realistic")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--books", type=int, default=1)
     given = parser.parse_args()
-    soak = Soak(given.preset, given.seed)
+    soak = Soak(given.preset, given.seed, given.books)
     samples, begun, before = np.zeros(max(10, given.ticks // STEP)), time.monotonic(), descriptors()
     for k in range(len(samples)):
         soak.run(STEP)
@@ -105,8 +108,9 @@ def main() -> int:
     totals = soak.processor.totals()
     warm = samples[len(samples) // 10 :]
     slope = theil_sen(warm) * 1e8 / STEP
-    check_state(*soak.last_rows(), soak.config.settings.signals.window)
-    print(f"{given.preset}: {totals['ticks']:,} ticks, {totals['fills']:,} fills in {seconds:.0f} s")
+    check_state(*soak.last_rows(), horizons(soak.config.settings)[0])
+    done = f"{totals['ticks']:,} ticks, {totals['fills']:,} fills in {seconds:.0f} s"
+    print(f"{given.preset}, books {given.books}: {done}")
     print(f"resident {warm[0] / 1024:,.0f} KiB after the first tenth, {warm[-1] / 1024:,.0f} KiB at the end,")
     print(f"  {slope / 1024:.3f} KiB in 10^8 ticks; descriptors {before} and {descriptors()}")
     print("z-score, order flow imbalance and level: within 1e-9 of two passes over their windows")
