@@ -7,7 +7,7 @@ from livetrading.blockchain.valuation import MODELS, model
 
 def test_a_model_is_found_by_its_name() -> None:
     assert all(model(name).name == name for name in MODELS)
-    with pytest.raises(DomainError, match="model must be one of .*power-law-a.*, was 'oracle'"):
+    with pytest.raises(DomainError, match=r"model must be one of .*power-law-a.*, was 'oracle'"):
         model("oracle")
 
 
