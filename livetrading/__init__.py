@@ -7,7 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from livetrading.blockchain.asic_efficiency import efficiency_at
     from livetrading.blockchain.chain_clock import ChainClock
+    from livetrading.blockchain.chain_state import ChainState, chain_columns, chain_state
+    from livetrading.blockchain.epochs import EPOCHS, EpochTable
+    from livetrading.blockchain.mathematical_price import TruePrice, implied_energy_cost, true_price
+    from livetrading.blockchain.protocol import (
+        DomainError,
+        difficulty,
+        hashrate_from_difficulty,
+        hashrate_observed,
+        height_at,
+        issued,
+        subsidy,
+        time_at,
+    )
     from livetrading.config import Config, ConfigError, load_config
     from livetrading.core.broker import PaperBroker
     from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
@@ -41,6 +55,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "EPOCHS",
     "FILL",
     "KNOT",
     "RESULT",
@@ -52,10 +67,13 @@ __all__ = [
     "BrokerSettings",
     "ChainClock",
     "ChainKnotsExhausted",
+    "ChainState",
     "ChaosMarket",
     "Config",
     "ConfigError",
     "DataError",
+    "DomainError",
+    "EpochTable",
     "ExitSettings",
     "GarchMarket",
     "GbmMarket",
@@ -77,20 +95,47 @@ __all__ = [
     "StrategyError",
     "StrategyResult",
     "TickFlag",
+    "TruePrice",
     "VoteSettings",
     "__version__",
+    "chain_columns",
+    "chain_state",
+    "difficulty",
+    "efficiency_at",
     "get_include",
+    "hashrate_from_difficulty",
+    "hashrate_observed",
+    "height_at",
+    "implied_energy_cost",
+    "issued",
     "load_config",
     "open_ticks",
     "read_ticks",
     "realised_sd",
     "run_hft",
     "run_strategy",
+    "subsidy",
+    "time_at",
+    "true_price",
     "write_ticks",
 ]
 
 _MODULES = {
+    "blockchain.asic_efficiency": ("efficiency_at",),
     "blockchain.chain_clock": ("ChainClock",),
+    "blockchain.chain_state": ("ChainState", "chain_columns", "chain_state"),
+    "blockchain.epochs": ("EPOCHS", "EpochTable"),
+    "blockchain.mathematical_price": ("TruePrice", "implied_energy_cost", "true_price"),
+    "blockchain.protocol": (
+        "DomainError",
+        "difficulty",
+        "hashrate_from_difficulty",
+        "hashrate_observed",
+        "height_at",
+        "issued",
+        "subsidy",
+        "time_at",
+    ),
     "config": ("Config", "ConfigError", "load_config"),
     "core.broker": ("PaperBroker",),
     "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
