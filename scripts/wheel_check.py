@@ -1,8 +1,8 @@
 """Hold what is to be shipped against the sources: ``python scripts/wheel_check.py SDIST WHEEL...``.
 
 An sdist holds what builds the wheel; a wheel holds compiled modules, their declarations and stubs, the
-presets, the facts of the chain and the licence, and nothing else. Its modules keep to the stable ABI (abi3audit), and one for Linux
-needs no more of the system than its name says (auditwheel).
+presets, the facts of the chain and the licence, and nothing else. Its modules keep to the stable ABI
+(abi3audit), and one for Linux needs no more of the system than its name says (auditwheel).
 """
 
 import subprocess
