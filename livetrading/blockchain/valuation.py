@@ -4,15 +4,42 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from livetrading.blockchain.models import power_law
+from livetrading.blockchain.models.difficulty_ribbon import DIFFICULTY_RIBBON
+from livetrading.blockchain.models.energy_units import ENERGY
+from livetrading.blockchain.models.hash_ribbons import HASH_RIBBONS
+from livetrading.blockchain.models.hashprice import HASHPRICE
+from livetrading.blockchain.models.landauer import LANDAUER
+from livetrading.blockchain.models.metcalfe import METCALFE
 from livetrading.blockchain.models.model import CHANNELS, Columns, Model, Valuation
+from livetrading.blockchain.models.mvrv import MVRV
+from livetrading.blockchain.models.nvt import NVT
+from livetrading.blockchain.models.power_law import SET_A, SET_B
+from livetrading.blockchain.models.puell import PUELL
+from livetrading.blockchain.models.realized_price import REALIZED_PRICE
+from livetrading.blockchain.models.stock_to_flow import PLANB_2019, VARIANT_463D
+from livetrading.blockchain.models.thermocap import THERMOCAP
+from livetrading.blockchain.models.true_price import TRUE_PRICE
 from livetrading.blockchain.protocol import DomainError
 
 __all__ = ["CHANNELS", "MODELS", "Columns", "Model", "Valuation", "model"]
 
 _REGISTERED: Final[tuple[Model, ...]] = (
-    power_law.SET_A,
-    power_law.SET_B,
+    TRUE_PRICE,
+    SET_A,
+    SET_B,
+    PLANB_2019,
+    VARIANT_463D,
+    LANDAUER,
+    ENERGY,
+    METCALFE,
+    NVT,
+    REALIZED_PRICE,
+    MVRV,
+    PUELL,
+    THERMOCAP,
+    HASH_RIBBONS,
+    DIFFICULTY_RIBBON,
+    HASHPRICE,
 )
 MODELS: Final[Mapping[str, Model]] = MappingProxyType({entry.name: entry for entry in _REGISTERED})
 """The models by name, in the order in which they are shown."""

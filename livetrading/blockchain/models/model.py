@@ -273,9 +273,9 @@ def _reasons(shape: tuple[int, ...], undefined: Sequence[tuple[NDArray[np.bool_]
     return reason
 
 
-def masked_ratio(numerator: Floats, denominator: Floats) -> Floats:
+def masked_ratio(numerator: Floats | float, denominator: Floats) -> Floats:
     """Quotient, NaN where the denominator is 0."""
-    return np.divide(numerator, np.where(denominator == 0.0, np.nan, denominator))
+    return np.asarray(numerator / np.where(denominator == 0.0, np.nan, denominator))
 
 
 assert set(CHANNELS.values()) <= set(get_args(Rule))
