@@ -41,12 +41,12 @@ LONGEST: Final = 600
 
 def text_option(help_text: str, metavar: str) -> Any:
     """Option whose text the command reads itself, so that its errors give the rule and the value."""
-    return typer.Option(help=help_text, metavar=metavar)
+    return typer.Option(help=help_text, metavar=metavar, show_default=False)
 
 
-def json_option() -> Any:
-    """The flag of every command that prints one JSON object instead of lines or a table."""
-    return typer.Option("--json", help="Print one JSON object, nothing else.")
+def json_option(help_text: str = "Print one JSON object, nothing else.") -> Any:
+    """The flag of every command that prints JSON instead of lines or a table."""
+    return typer.Option("--json", help=help_text)
 
 
 def check_out(out: Path | None, read: Sequence[Path], flag: str = "--out") -> None:
