@@ -71,8 +71,14 @@ def price(
     elif on_terminal():
         print_table((_table_of_all if model == "all" else _table_of_one)(tree), tree["notes"])
     else:
-        print_lines({key: part for key, part in tree.items() if key != "notes"}, tree["notes"])
+        print_lines(_without_empty(tree), tree["notes"])
     return DONE
+
+
+def _without_empty(tree: Tree) -> Tree:
+    """What lines show: reasons only where there are any, and the notes apart."""
+    told = {key: _without_empty(part) if isinstance(part, dict) else part for key, part in tree.items()}
+    return {key: part for key, part in told.items() if key != "notes" and (key != "reason" or part)}
 
 
 def _refuse_options_before(ctx: typer.Context) -> None:
@@ -88,13 +94,13 @@ def _origins(hash_rate: bool, efficiency: bool, energy_cost: bool) -> dict[str, 
     """Say of each input that is no fact of the chain where it is from."""
     return {
         "hash_rate": "given" if hash_rate else "difficulty x 2^32 / 600 s",
-        "efficiency": "given" if efficiency else "the network's at that time, an estimate",
-        "energy_cost": "given" if energy_cost else "chosen to meet the market on 2025-11-30",
+        "efficiency": "given" if efficiency else "the network's, estimated",
+        "energy_cost": "given" if energy_cost else "market of 2025-11-30",
     }
 
 
 def _one_model(state: "ChainState", name: str) -> Tree:
-    from livetrading.blockchain.valuation import model
+    from livetrading.blockchain.valuation import model, state_columns
 
     chosen = model(name)
     found = chosen.value(state_columns(state))
@@ -112,7 +118,7 @@ def _one_model(state: "ChainState", name: str) -> Tree:
 
 
 def _all_models(state: "ChainState") -> Tree:
-    from livetrading.blockchain.valuation import MODELS
+    from livetrading.blockchain.valuation import MODELS, state_columns
 
     columns = state_columns(state)
     found = {name: model.value(columns) for name, model in MODELS.items()}
@@ -130,22 +136,6 @@ def _all_models(state: "ChainState") -> Tree:
             *state.notes,
             *(f"{name}: {note}" for name, value in found.items() if not value.reason for note in value.notes),
         ],
-    }
-
-
-def state_columns(state: "ChainState") -> dict[str, float]:
-    """What the models read of one state of the chain; the day is the UTC day of its time."""
-    from livetrading.blockchain.protocol import SAT_PER_BTC
-
-    return {
-        "day": state.time // 86_400,
-        "time": state.time,
-        "height": state.height,
-        "difficulty": state.difficulty,
-        "hash_rate": state.hash_rate,
-        "efficiency": state.efficiency,
-        "energy_cost": state.energy_cost,
-        "supply_btc": state.supply_sat / SAT_PER_BTC,
     }
 
 
@@ -169,6 +159,7 @@ def _table_of_one(tree: Tree) -> "Table":
     from rich.table import Table
 
     table = Table("", tree["unit"], "", title=f"{tree['title']}, block {tree['state']['height']:,}")
+    table.columns[0].no_wrap = True
     table.columns[1].justify = "right"
     table.add_row(tree["model"], number(tree["value"], ",.2f"), tree["reason"] or "")
     for key, value in tree["parts"].items():
@@ -185,24 +176,23 @@ def _table_of_all(tree: Tree) -> "Table":
 
     state = tree["state"]
     title = f"Every model, block {state['height']:,}, {state['utc']}"
-    table = Table("model", "value", "unit", "USD/BTC", "why not", title=title)
-    for column in (table.columns[1], table.columns[3]):
+    table = Table("model", "value", "USD/BTC", "why not", title=title)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:3]:
         column.justify = "right"
     for name, found in tree["models"].items():
         price = "" if found["price_usd"] is None else f"{found['price_usd']:,.2f}"
-        value = "" if found["value"] is None else f"{found['value']:,.6g}"
-        table.add_row(name, value, found["unit"], price, found["reason"] or "")
+        is_price = found["value"] is None or found["unit"] == "USD/BTC"
+        value = "" if is_price else f"{found['value']:,.6g} {found['unit']}"
+        table.add_row(name, value, price, found["reason"] or "")
     return table
 
 
 def _state_rows(state: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    yield "height", f"{state['height']:,}", f"standard error {state['height_error']:,.0f} blocks"
-    yield "time", state["utc"], ""
-    yield (
-        "difficulty",
-        f"{state['difficulty']:,.6g}",
-        "held since the last known" if state["estimate"] else "",
-    )
+    error = f"standard error {state['height_error']:,.0f} blocks" if state["height_error"] else "given"
+    yield "height", f"{state['height']:,}", error
+    yield "time", state["utc"].replace("T", " "), "an estimate" if state["estimate"] else ""
+    yield "difficulty", f"{state['difficulty']:,.{0 if state['difficulty'] > 1e6 else 2}f}", ""
     yield "hash rate, EH/s", f"{state['hash_rate'] / 1e18:,.6g}", origins["hash_rate"]
     yield "efficiency, J/TH", f"{state['efficiency']:,.6g}", origins["efficiency"]
     yield "energy cost, USD/kWh", f"{state['energy_cost']:g}", origins["energy_cost"]

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
@@ -46,7 +47,7 @@ LAST_HEIGHT: Final = 2**31 - 1
 """A node counts blocks in 32 bits."""
 LARGEST: Final = 1e12
 """Of a cost, an efficiency or a hash rate, far beyond any use."""
-H_PER_EH: Final = 1e18
+H_PER_EH: Final = 10**18
 
 
 class Inputs(TypedDict, total=False):
@@ -100,7 +101,8 @@ def asked_inputs(
     if efficiency is not None:
         inputs["efficiency"] = _parse_positive(efficiency, "efficiency", "J/TH", "--efficiency")
     if hash_rate is not None:
-        inputs["hash_rate"] = _parse_positive(hash_rate, "hash rate", "EH/s", "--hash-rate") * H_PER_EH
+        _parse_positive(hash_rate, "hash rate", "EH/s", "--hash-rate")
+        inputs["hash_rate"] = float(Decimal(hash_rate) * H_PER_EH)  # rounded once
     return inputs
 
 
