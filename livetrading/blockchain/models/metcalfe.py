@@ -93,7 +93,7 @@ def fit(days: ArrayLike, active_addresses: ArrayLike, market_caps: ArrayLike) ->
         intercept=float(log_ratio.mean()),
         exponent=PLAIN,
         fit_window=window_of(day),
-        regression=regression_of(np.log(caps), log_ratio - log_ratio.mean(), 1),
+        regression=regression_of(np.log(caps), log_ratio - log_ratio.mean()),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,6 +68,10 @@ CHANNELS: Final[Mapping[str, Rule]] = MappingProxyType(
 `time`. `hash_rate` is that of the difficulty unless the caller says otherwise; `hash_rate_observed` and
 `difficulty_mean` are of the day's own blocks.
 """
+
+
+LARGEST: Final = 2**62
+"""Of a height or a day: their arithmetic stays inside 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +223,19 @@ class ChannelModel(ABC):
         if absent:
             reason = np.full(shape, f"needs {', '.join(absent)}")
             return Valuation(self.name, self.unit, nothing, nothing, MappingProxyType({}), reason, ())
-        done = self.compute({**dict.fromkeys(self.optional, nothing), **given})
+        with np.errstate(over="ignore", invalid="ignore"):
+            done = self.compute({**dict.fromkeys(self.optional, nothing), **given})
+        large = (np.isinf(done.value), "too large for a float")
         unknown = [(np.isnan(given[name]), f"needs {name}") for name in self.channels]
-        reason = _reasons(shape, [*unknown, *done.undefined])
+        reason = _reasons(shape, [*unknown, *done.undefined, large])
         bare = [name for name in self.optional if name not in given]
-        price = nothing if done.price_usd is None else np.where(reason == "", done.price_usd, np.nan)
+        price = nothing if done.price_usd is None else np.where(reason == "", _finite(done.price_usd), np.nan)
         return Valuation(
             model=self.name,
             unit=self.unit,
             value=np.where(reason == "", done.value, np.nan),
             price_usd=price,
-            parts=MappingProxyType({name: np.asarray(part, np.float64) for name, part in done.parts.items()}),
+            parts=MappingProxyType({name: _finite(part) for name, part in done.parts.items()}),
             reason=reason,
             notes=(*done.notes, *((f"parts that need {', '.join(bare)} are not known",) if bare else ())),
         )
@@ -251,18 +257,20 @@ def _read(columns: Columns) -> dict[str, NDArray[Any]]:
 
 def _checked(name: str, column: ArrayLike) -> NDArray[Any]:
     rule, values = CHANNELS[name], np.asarray(column)
-    if rule == "integer >= 0":
-        if not np.issubdtype(values.dtype, np.integer):
-            raise TypeError(f"{name} must be of integers, was {values.dtype}")
-        bad = values < 0
+    whole = rule == "integer >= 0"
+    kind, wanted = (np.integer, "integers") if whole else (np.number, "numbers")
+    if not np.issubdtype(values.dtype, kind) or np.iscomplexobj(values):
+        raise TypeError(f"{name} must be of {wanted}, was {values.dtype}")
+    if whole:
+        bad = (values < 0) | (values > LARGEST)
     else:
         values = values.astype(np.float64, copy=False)
         low = {"> 0": values <= 0.0, ">= 0": values < 0.0, "any": np.False_}[rule]
         bad = np.isinf(values) | low
     if np.any(bad):
-        allowed = "finite" if rule == "any" else rule if rule.startswith("integer") else f"finite and {rule}"
+        allowed = f"from 0 to {LARGEST}" if whole else "finite" if rule == "any" else f"finite and {rule}"
         raise DomainError(f"{name} must be {allowed}, was {values[bad].ravel()[0]!s}")
-    return values
+    return values.astype(np.int64, copy=False) if whole else values
 
 
 def _reasons(shape: tuple[int, ...], undefined: Sequence[tuple[NDArray[np.bool_], str]]) -> NDArray[np.str_]:
@@ -273,9 +281,10 @@ def _reasons(shape: tuple[int, ...], undefined: Sequence[tuple[NDArray[np.bool_]
     return reason
 
 
+def _finite(part: Floats) -> Floats:
+    return np.asarray(np.where(np.isinf(part), np.nan, part), np.float64)
+
+
 def masked_ratio(numerator: Floats | float, denominator: Floats) -> Floats:
     """Quotient, NaN where the denominator is 0."""
     return np.asarray(numerator / np.where(denominator == 0.0, np.nan, denominator))
-
-
-assert set(CHANNELS.values()) <= set(get_args(Rule))

@@ -92,7 +92,7 @@ def fit(days: ArrayLike, prices: ArrayLike) -> PowerLaw:
         intercept=intercept,
         exponent=exponent,
         fit_window=window_of(day),
-        regression=regression_of(y, y - intercept - exponent * x, 2),
+        regression=regression_of(y, y - intercept - exponent * x),
     )
 
 

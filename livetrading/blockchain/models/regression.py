@@ -28,7 +28,7 @@ class Regression:
         Share of the variance of the logarithm; close to 1 for any two series that both grow, and so no
         evidence. NaN where the logarithm does not vary.
     residual_sd : float
-        Standard deviation of the residuals, in the logarithm of the fit.
+        Root of their mean square (over n, no degrees of freedom off), in the logarithm of the fit.
     """
 
     n: int
@@ -36,15 +36,15 @@ class Regression:
     residual_sd: float
 
 
-def regression_of(log_value: Floats, residual: Floats, coefficients: int) -> Regression:
-    """Quality of a fit from its residuals, with the degrees of freedom its coefficients leave."""
+def regression_of(log_value: Floats, residual: Floats) -> Regression:
+    """Quality of a fit from what was fitted and what was left."""
     squares = float(residual @ residual)
     spread = log_value - log_value.mean()
     total = float(spread @ spread)
     return Regression(
         n=len(residual),
         r_squared=1.0 - squares / total if total > 0.0 else nan,
-        residual_sd=sqrt(squares / (len(residual) - coefficients)),
+        residual_sd=sqrt(squares / len(residual)),
     )
 
 
