@@ -227,7 +227,7 @@ class ChannelModel(ABC):
             done = self.compute({**dict.fromkeys(self.optional, nothing), **given})
         large = (np.isinf(done.value), "too large for a float")
         unknown = [(np.isnan(given[name]), f"needs {name}") for name in self.channels]
-        reason = _reasons(shape, [*unknown, *done.undefined, large])
+        reason = _reasons(shape, [*done.undefined, *unknown, large])
         bare = [name for name in self.optional if name not in given]
         price = nothing if done.price_usd is None else np.where(reason == "", _finite(done.price_usd), np.nan)
         return Valuation(
