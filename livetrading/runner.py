@@ -242,7 +242,8 @@ def facts(
     tree = load_config({"run.capital": 1, **given}, environ=os.environ, names=names)
     if seed is not None and not tree.market.simulated:
         raise typer.BadParameter(f"--seed must be given for a simulated market only, was given for {market}")
-    from livetrading.research.facts_plot import check_plot, plot_facts
+    from livetrading.research.facts_plot import plot_facts
+    from livetrading.research.figure import check_plot
     from livetrading.research.market_facts import market_facts, parse_interval
 
     step = None if every is None else parse_interval(every)
