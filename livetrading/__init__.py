@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from livetrading.blockchain.chain_clock import ChainClock
     from livetrading.blockchain.chain_state import ChainState, chain_columns, chain_state
     from livetrading.blockchain.epochs import EPOCHS, EpochTable
+    from livetrading.blockchain.market_data import MarketSignals, market_signals
     from livetrading.blockchain.mathematical_price import TruePrice, implied_energy_cost, true_price
     from livetrading.blockchain.protocol import (
         DomainError,
@@ -80,6 +81,7 @@ __all__ = [
     "HawkesMarket",
     "LimitSettings",
     "LivetradingError",
+    "MarketSignals",
     "OrderError",
     "PaperBroker",
     "Processor",
@@ -109,6 +111,7 @@ __all__ = [
     "implied_energy_cost",
     "issued",
     "load_config",
+    "market_signals",
     "open_ticks",
     "read_ticks",
     "realised_sd",
@@ -125,6 +128,7 @@ _MODULES = {
     "blockchain.chain_clock": ("ChainClock",),
     "blockchain.chain_state": ("ChainState", "chain_columns", "chain_state"),
     "blockchain.epochs": ("EPOCHS", "EpochTable"),
+    "blockchain.market_data": ("MarketSignals", "market_signals"),
     "blockchain.mathematical_price": ("TruePrice", "implied_energy_cost", "true_price"),
     "blockchain.protocol": (
         "DomainError",
