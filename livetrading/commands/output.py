@@ -19,6 +19,7 @@ __all__ = [
     "USAGE",
     "check_out",
     "fail",
+    "figure",
     "json_option",
     "number",
     "on_terminal",
@@ -63,6 +64,11 @@ def on_terminal() -> bool:
 def number(value: float | None, form: str) -> str:
     """Format a figure for a table."""
     return "undefined" if value is None or not isfinite(value) else format(value, form)
+
+
+def figure(value: float | None) -> str:
+    """Format a figure of any size: cents where there are any, else six digits."""
+    return number(value, ",.2f" if value is None or value == 0.0 or abs(value) >= 1.0 else ".6g")
 
 
 def plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import typer
 
 from livetrading.commands.output import (
     DONE,
+    figure,
     json_option,
     number,
     on_terminal,
@@ -34,15 +35,15 @@ price_app = typer.Typer(rich_markup_mode=None)
 Tree = dict[str, Any]
 
 PARTS: Final = {
-    "cost_usd": ("production cost, USD/BTC", ",.2f"),
-    "energy_kwh": ("energy of a coin, kWh", ",.2f"),
+    "cost_usd": ("production cost, USD/BTC", ""),
+    "energy_kwh": ("energy of a coin, kWh", ""),
     "stock_to_flow": ("stock to flow, years", ",.4f"),
     "supply_btc": ("supply, BTC", ",.8f"),
     "reward_btc": ("subsidy of a block, BTC", ",.8f"),
     "days": ("age, days", ",.2f"),
     "halvings": ("halvings", ",.0f"),
 }
-"""Names and forms of the parts that need more than their key says."""
+"""Names and forms of the parts that need more than their key says; without a form as `figure` gives it."""
 
 
 @price_app.callback(invoke_without_command=True)
@@ -93,7 +94,7 @@ def _refuse_options_before(ctx: typer.Context) -> None:
 def _origins(hash_rate: bool, efficiency: bool, energy_cost: bool) -> dict[str, str]:
     """Say of each input that is no fact of the chain where it is from."""
     return {
-        "hash_rate": "given" if hash_rate else "difficulty x 2^32 / 600 s",
+        "hash_rate": "given" if hash_rate else "difficulty 2^32 / 600 s",
         "efficiency": "given" if efficiency else "the network's, estimated",
         "energy_cost": "given" if energy_cost else "market of 2025-11-30",
     }
@@ -161,10 +162,10 @@ def _table_of_one(tree: Tree) -> "Table":
     table = Table("", tree["unit"], "", title=f"{tree['title']}, block {tree['state']['height']:,}")
     table.columns[0].no_wrap = True
     table.columns[1].justify = "right"
-    table.add_row(tree["model"], number(tree["value"], ",.2f"), tree["reason"] or "")
+    table.add_row(tree["model"], figure(tree["value"]), tree["reason"] or "")
     for key, value in tree["parts"].items():
         label, form = PARTS.get(key, (key.replace("_", " "), ",.6g"))
-        table.add_row(f"  {label}", number(value, form), "")
+        table.add_row(f"  {label}", number(value, form) if form else figure(value), "")
     table.add_section()
     for row in _state_rows(tree["state"], tree["origins"]):
         table.add_row(*row)
@@ -181,18 +182,22 @@ def _table_of_all(tree: Tree) -> "Table":
     for column in table.columns[1:3]:
         column.justify = "right"
     for name, found in tree["models"].items():
-        price = "" if found["price_usd"] is None else f"{found['price_usd']:,.2f}"
+        price = "" if found["price_usd"] is None else figure(found["price_usd"])
         is_price = found["value"] is None or found["unit"] == "USD/BTC"
-        value = "" if is_price else f"{found['value']:,.6g} {found['unit']}"
+        value = "" if is_price else f"{_short(found['value'])} {found['unit']}"
         table.add_row(name, value, price, found["reason"] or "")
     return table
 
 
+def _short(value: float) -> str:
+    return figure(value) if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.6g}"
+
+
 def _state_rows(state: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    error = f"standard error {state['height_error']:,.0f} blocks" if state["height_error"] else "given"
-    yield "height", f"{state['height']:,}", error
-    yield "time", state["utc"].replace("T", " "), "an estimate" if state["estimate"] else ""
-    yield "difficulty", f"{state['difficulty']:,.{0 if state['difficulty'] > 1e6 else 2}f}", ""
-    yield "hash rate, EH/s", f"{state['hash_rate'] / 1e18:,.6g}", origins["hash_rate"]
-    yield "efficiency, J/TH", f"{state['efficiency']:,.6g}", origins["efficiency"]
+    error = state["height_error"]
+    yield "height", f"{state['height']:,}", f"+- {error:,.0f} blocks" if error else "given"
+    yield "time", state["utc"].replace("T", " "), "" if error else "estimated"
+    yield "difficulty", f"{state['difficulty']:,.{2 if state['difficulty'] < 1e6 else 0}f}", ""
+    yield "hash rate, EH/s", figure(state["hash_rate"] / 1e18), origins["hash_rate"]
+    yield "efficiency, J/TH", figure(state["efficiency"]), origins["efficiency"]
     yield "energy cost, USD/kWh", f"{state['energy_cost']:g}", origins["energy_cost"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from livetrading.commands import wall_clock
-from livetrading.commands.output import DONE, INTERRUPTED, json_option, plain, print_json, text_option
+from livetrading.commands.output import DONE, INTERRUPTED, figure, json_option, plain, print_json, text_option
 from livetrading.commands.price import price_app
 from livetrading.commands.state import (
     Efficiency,
@@ -107,5 +107,5 @@ def _row(time: int, inputs: Inputs, halvings_before: int | None) -> dict[str, An
 
 def _line(row: dict[str, Any]) -> str:
     height = f"block {row['height']:,}{' (estimate)' if row['estimate'] else ''}"
-    price = f"undefined: {row['reason']}" if row["reason"] else f"{row['price_usd']:,.2f} USD/BTC"
+    price = f"undefined: {row['reason']}" if row["reason"] else f"{figure(row['price_usd'])} USD/BTC"
     return "  ".join(part for part in (row["utc"], height, f"TRUE PRICE {price}", row["note"]) if part)

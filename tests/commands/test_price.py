@@ -116,7 +116,7 @@ class TestPrice:
         assert (state["bits"], state["difficulty"]) == ("17034219", 86388558925171.02)
         assert state["hash_rate"] == pytest.approx(86388558925171.02 * 2**32 / 600, rel=1e-15)
         assert found["origins"]["efficiency"] == "given"
-        assert found["origins"]["hash_rate"] == "difficulty x 2^32 / 600 s"
+        assert found["origins"]["hash_rate"] == "difficulty 2^32 / 600 s"
         assert "2025-11-30" in found["origins"]["energy_cost"]
 
     def test_now_is_the_clocks(self, tree: Callable[..., Tree]) -> None:
