@@ -362,3 +362,17 @@ class TestStream:
 
 def _height(time: int) -> int:
     return chain_state(time=time).height
+
+
+def test_readme_shows_what_is_printed() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    command, _, shown = readme.partition("$ livetrading price ")[2].partition("```")[0].partition("\n")
+    outer, inner = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    done = subprocess.Popen([*COMMAND, *command.split()], stdout=inner, cwd=ROOT, env=environ)
+    os.close(inner)
+    printed = b"".join(iter(lambda: _read(outer), b"")).decode()
+    assert done.wait() == 0
+    os.close(outer)
+    lines = re.sub(r"\x1b\[[0-9;]*m|\r", "", printed).splitlines()
+    assert [line.rstrip() for line in lines] == shown.splitlines()
