@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from livetrading.blockchain.models.daily import check_days, moving_average, why_no_average
-from livetrading.blockchain.models.model import ChannelModel, Computed, Kind, masked_ratio
+from livetrading.blockchain.models.model import ChannelModel, Computed, Floats, Kind, masked_ratio
 
 __all__ = ["HASH_RIBBONS", "HashRibbons"]
 
@@ -40,7 +40,7 @@ class HashRibbons(ChannelModel):
         below = np.where(np.isnan(ratio), np.nan, ratio < 1.0)
         return Computed(
             value=ratio,
-            parts={"short": short, "long": long, "capitulation": below, "recovery": _recovery(day, below)},
+            parts={"short": short, "long": long, "capitulation": below, "recovery": _recovery(below)},
             undefined=[
                 *why_no_average(day, rate, self.long, name),
                 (long == 0.0, f"no hash in the last {self.long} days"),
@@ -54,13 +54,13 @@ class HashRibbons(ChannelModel):
         )
 
 
-def _recovery(day: Any, below: Any) -> Any:
+def _recovery(below: Floats) -> Floats:
     """1 on the day the short mean is at or above the long one again; NaN where the day before is unknown."""
-    if day.ndim == 0:
-        return np.nan
-    crossed = np.full(day.shape, np.nan)
-    known = ~np.isnan(below[1:]) & ~np.isnan(below[:-1]) & (np.diff(day) == 1)
-    crossed[1:] = np.where(known, (below[:-1] == 1.0) & (below[1:] == 0.0), np.nan)
+    crossed = np.full(below.shape, np.nan)
+    if below.ndim:
+        # After a missing day the means are NaN for a while, so that neighbours here are days in a row.
+        known = ~np.isnan(below[1:]) & ~np.isnan(below[:-1])
+        crossed[1:] = np.where(known, (below[:-1] == 1.0) & (below[1:] == 0.0), np.nan)
     return crossed
 
 
