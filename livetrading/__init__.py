@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from livetrading.blockchain.epochs import EPOCHS, EpochTable
     from livetrading.blockchain.market_data import MarketSignals, market_signals
     from livetrading.blockchain.mathematical_price import TruePrice, implied_energy_cost, true_price
+    from livetrading.blockchain.models.energy_units import energy_value
+    from livetrading.blockchain.models.power_law import PowerLaw
     from livetrading.blockchain.protocol import (
         DomainError,
         difficulty,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         subsidy,
         time_at,
     )
+    from livetrading.blockchain.valuation import MODELS, Model, Valuation, model, state_columns
     from livetrading.config import Config, ConfigError, load_config
     from livetrading.core.broker import PaperBroker
     from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
@@ -59,6 +62,7 @@ __all__ = [
     "EPOCHS",
     "FILL",
     "KNOT",
+    "MODELS",
     "RESULT",
     "TICK",
     "BadTick",
@@ -82,8 +86,10 @@ __all__ = [
     "LimitSettings",
     "LivetradingError",
     "MarketSignals",
+    "Model",
     "OrderError",
     "PaperBroker",
+    "PowerLaw",
     "Processor",
     "Reason",
     "Recording",
@@ -98,12 +104,14 @@ __all__ = [
     "StrategyResult",
     "TickFlag",
     "TruePrice",
+    "Valuation",
     "VoteSettings",
     "__version__",
     "chain_columns",
     "chain_state",
     "difficulty",
     "efficiency_at",
+    "energy_value",
     "get_include",
     "hashrate_from_difficulty",
     "hashrate_observed",
@@ -112,11 +120,13 @@ __all__ = [
     "issued",
     "load_config",
     "market_signals",
+    "model",
     "open_ticks",
     "read_ticks",
     "realised_sd",
     "run_hft",
     "run_strategy",
+    "state_columns",
     "subsidy",
     "time_at",
     "true_price",
@@ -140,6 +150,9 @@ _MODULES = {
         "subsidy",
         "time_at",
     ),
+    "blockchain.models.energy_units": ("energy_value",),
+    "blockchain.models.power_law": ("PowerLaw",),
+    "blockchain.valuation": ("MODELS", "Model", "Valuation", "model", "state_columns"),
     "config": ("Config", "ConfigError", "load_config"),
     "core.broker": ("PaperBroker",),
     "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
