@@ -49,7 +49,7 @@ class HashRibbons(ChannelModel):
                 "hash rate counted from the blocks of a day has a standard error of about 8% a day"
                 if observed
                 else "hash rate taken from the difficulty: it moves once in 2016 blocks",
-                "that a recovery forecasts a rise is a claim on a handful of cycles, not tested here",
+                "that a recovery forecasts a rise is a claim made with hindsight, not tested here",
             ),
         )
 
