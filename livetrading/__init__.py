@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from livetrading.blockchain.chain_state import ChainState, chain_columns, chain_state
     from livetrading.blockchain.epochs import EPOCHS, EpochTable
     from livetrading.blockchain.market_data import MarketSignals, market_signals
-    from livetrading.blockchain.mathematical_price import TruePrice, implied_energy_cost, true_price
+    from livetrading.blockchain.mathematical_price import (
+        TruePrice,
+        TruePrices,
+        implied_energy_cost,
+        true_price,
+    )
     from livetrading.blockchain.models.energy_units import energy_value
     from livetrading.blockchain.models.power_law import PowerLaw
     from livetrading.blockchain.protocol import (
@@ -104,6 +109,7 @@ __all__ = [
     "StrategyResult",
     "TickFlag",
     "TruePrice",
+    "TruePrices",
     "Valuation",
     "VoteSettings",
     "__version__",
@@ -139,7 +145,7 @@ _MODULES = {
     "blockchain.chain_state": ("ChainState", "chain_columns", "chain_state"),
     "blockchain.epochs": ("EPOCHS", "EpochTable"),
     "blockchain.market_data": ("MarketSignals", "market_signals"),
-    "blockchain.mathematical_price": ("TruePrice", "implied_energy_cost", "true_price"),
+    "blockchain.mathematical_price": ("TruePrice", "TruePrices", "implied_energy_cost", "true_price"),
     "blockchain.protocol": (
         "DomainError",
         "difficulty",

@@ -54,6 +54,7 @@ def _by_day() -> Floats:
 
 
 FIRST_DAY: Final = _day(ANCHORS[0])
+LAST_DAY: Final = _day(ANCHORS[-1])
 BY_DAY: Final = _by_day()
 
 
@@ -84,7 +85,8 @@ def efficiency_at(time: float | Numbers) -> float | Floats:
     """
     seconds = float_of(time, "time", "finite")
     if isinstance(seconds, np.ndarray):
-        days = np.clip(seconds // SECONDS_PER_DAY - FIRST_DAY, 0, len(BY_DAY) - 1)
-        return np.asarray(BY_DAY[np.asarray(days).astype(np.intp)])
-    day = min(max(seconds // SECONDS_PER_DAY - FIRST_DAY, 0), len(BY_DAY) - 1)
-    return float(BY_DAY[int(day)])
+        whole = np.clip(np.floor(seconds), FIRST_DAY * SECONDS_PER_DAY, LAST_DAY * SECONDS_PER_DAY)
+        days = whole.astype(np.int64) // SECONDS_PER_DAY
+        return np.asarray(BY_DAY.take(days - FIRST_DAY))
+    day = min(max(seconds // SECONDS_PER_DAY, FIRST_DAY), LAST_DAY)
+    return float(BY_DAY[int(day) - FIRST_DAY])

@@ -260,8 +260,7 @@ def _columns(heights: Integers | None, times: Numbers | None) -> dict[str, Int64
         height = height_at(time)
     else:
         raise DomainError("heights or times must be given, was neither")
-    epoch = np.minimum(height // BLOCKS_PER_RETARGET, len(EPOCHS.bits) - 1)
-    difficulty = EPOCHS.difficulty[epoch]
+    difficulty = EPOCHS.difficulty.take(height // BLOCKS_PER_RETARGET, mode="clip")
     time = time_at(height) if time is None else time
     return {
         "time": time,

@@ -31,6 +31,10 @@ Numbers: TypeAlias = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 MAX_HEIGHT: Final = 2**63 - 1
 MAX_TIME: Final = 2**52
 """In s since the Unix epoch: 143 million years. 2016 times it fits 64 bits, and a float holds it exactly."""
+LARGEST: Final = 1e60
+LEAST: Final = 1e-60
+"""No number may be larger in size than the one, nor one that must not be 0 less than the other: no result is
+infinite for that."""
 
 
 class DomainError(LivetradingError, ValueError):
@@ -122,6 +126,10 @@ def float_of(
 def _require_float(number: float, name: str, rule: str, low: float, above: float) -> None:
     if not (isfinite(number) and number >= low and number > above):
         raise DomainError(f"{name} must be {rule}, was {number!r}")
+    if abs(number) > LARGEST:
+        raise DomainError(f"{name} must be at most {LARGEST:g} in size, was {number!r}")
+    if above == 0.0 and number < LEAST:
+        raise DomainError(f"{name} must be at least {LEAST:g}, was {number!r}")
 
 
 @overload

@@ -116,7 +116,7 @@ def subsidy(height: int | Integers) -> int | Int64s:
     """
     halvings = halving_epoch(height)
     if isinstance(halvings, np.ndarray):
-        return np.asarray(SUBSIDY_COLUMN[np.minimum(halvings, MAX_HALVINGS)])
+        return np.asarray(SUBSIDY_COLUMN.take(halvings, mode="clip"))
     return SUBSIDIES[min(halvings, MAX_HALVINGS)]
 
 
@@ -147,9 +147,10 @@ def issued(height: int | Integers) -> int | Int64s:
     """
     last = height_of(height)
     if isinstance(last, np.ndarray):
-        halvings = np.minimum(last // BLOCKS_PER_HALVING, MAX_HALVINGS)
-        blocks = last % BLOCKS_PER_HALVING + 1
-        return np.asarray(ISSUED_BEFORE_COLUMN[halvings] + blocks * SUBSIDY_COLUMN[halvings])
+        full = last // BLOCKS_PER_HALVING
+        blocks = last - full * BLOCKS_PER_HALVING + 1
+        paid = blocks * SUBSIDY_COLUMN.take(full, mode="clip")
+        return np.asarray(ISSUED_BEFORE_COLUMN.take(full, mode="clip") + paid)
     k = min(last // BLOCKS_PER_HALVING, MAX_HALVINGS)
     return ISSUED_BEFORE[k] + (last % BLOCKS_PER_HALVING + 1) * SUBSIDIES[k]
 
@@ -380,11 +381,11 @@ def height_at(time: float | Numbers, table: EpochTable = EPOCHS) -> int | Int64s
     seconds = whole_seconds(time, first, f">= {first}, the time of the genesis block")
     if isinstance(seconds, np.ndarray):
         k = np.searchsorted(table.time, seconds, side="right") - 1
-        within = (seconds - table.time[k]) * BLOCKS_PER_RETARGET // table.span[k]
-        return np.asarray(table.start_height[k] + within)
+        since = seconds - table.time.take(k)
+        return np.asarray(table.start_height.take(k) + since * BLOCKS_PER_RETARGET // table.span.take(k))
     i = int(np.searchsorted(table.time, seconds, side="right")) - 1
-    since = seconds - int(table.time[i])
-    return int(table.start_height[i]) + since * BLOCKS_PER_RETARGET // int(table.span[i])
+    passed = seconds - int(table.time[i])
+    return int(table.start_height[i]) + passed * BLOCKS_PER_RETARGET // int(table.span[i])
 
 
 @overload
@@ -422,8 +423,8 @@ def time_at(height: int | Integers, table: EpochTable = EPOCHS) -> int | Int64s:
     heights = int_of(height, "height", 0, most)
     if isinstance(heights, np.ndarray):
         k = np.minimum(heights // BLOCKS_PER_RETARGET, last)
-        within = -((table.start_height[k] - heights) * table.span[k] // BLOCKS_PER_RETARGET)
-        return np.asarray(table.time[k] + within)
+        before = table.start_height.take(k) - heights
+        return np.asarray(table.time.take(k) - before * table.span.take(k) // BLOCKS_PER_RETARGET)
     i = min(heights // BLOCKS_PER_RETARGET, last)
-    before = int(table.start_height[i]) - heights
-    return int(table.time[i]) - before * int(table.span[i]) // BLOCKS_PER_RETARGET
+    missing = int(table.start_height[i]) - heights
+    return int(table.time[i]) - missing * int(table.span[i]) // BLOCKS_PER_RETARGET
