@@ -31,10 +31,6 @@ Numbers: TypeAlias = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 MAX_HEIGHT: Final = 2**63 - 1
 MAX_TIME: Final = 2**52
 """In s since the Unix epoch: 143 million years. 2016 times it fits 64 bits, and a float holds it exactly."""
-LARGEST: Final = 1e60
-LEAST: Final = 1e-60
-"""No number may be larger in size than the one, nor one that must not be 0 less than the other: no result is
-infinite for that."""
 
 
 class DomainError(LivetradingError, ValueError):
@@ -89,13 +85,22 @@ def height_of(value: int | Integers) -> int | Int64s:
 
 
 @overload
-def float_of(value: float, name: str, rule: str, low: float = ..., above: float = ...) -> float: ...
-@overload
-def float_of(value: Numbers, name: str, rule: str, low: float = ..., above: float = ...) -> Floats: ...
 def float_of(
-    value: float | Numbers, name: str, rule: str, low: float = -np.inf, above: float = -np.inf
+    value: float, name: str, rule: str, low: float = ..., above: float = ..., high: float = ...
+) -> float: ...
+@overload
+def float_of(
+    value: Numbers, name: str, rule: str, low: float = ..., above: float = ..., high: float = ...
+) -> Floats: ...
+def float_of(
+    value: float | Numbers,
+    name: str,
+    rule: str,
+    low: float = -np.inf,
+    above: float = -np.inf,
+    high: float = np.inf,
 ) -> float | Floats:
-    """Return finite numbers that are at least `low` and above `above`, one as a float, an array as float64.
+    """Return finite numbers from `low` to `high` and above `above`, one as a float, an array as float64.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def float_of(
         if value.size:
             # NaN is the least and the largest of an array that holds one.
             for extreme in (float(floats.min()), float(floats.max())):
-                _require_float(extreme, name, rule, low, above)
+                _in_bounds(extreme, name, rule, low, above, high)
         return floats
     if isinstance(value, bool | np.bool) or not hasattr(value, "__float__"):
         raise TypeError(f"{name} must be a number, was {value!r}")
@@ -119,17 +124,15 @@ def float_of(
         number = float(value)
     except OverflowError:
         number = np.inf
-    _require_float(number, name, rule, low, above)
-    return number
+    return _in_bounds(number, name, rule, low, above, high)
 
 
-def _require_float(number: float, name: str, rule: str, low: float, above: float) -> None:
+def _in_bounds(number: float, name: str, rule: str, low: float, above: float, high: float) -> float:
     if not (isfinite(number) and number >= low and number > above):
         raise DomainError(f"{name} must be {rule}, was {number!r}")
-    if abs(number) > LARGEST:
-        raise DomainError(f"{name} must be at most {LARGEST:g} in size, was {number!r}")
-    if above == 0.0 and number < LEAST:
-        raise DomainError(f"{name} must be at least {LEAST:g}, was {number!r}")
+    if number > high:
+        raise DomainError(f"{name} must be <= {high:.17g}, was {number!r}")
+    return number
 
 
 @overload
@@ -147,13 +150,8 @@ def whole_seconds(time: float | Numbers, low: int, rule: str) -> int | Int64s:
         If `time` is neither a number nor an array of numbers; a bool is none.
     """
     if isinstance(time, np.ndarray):
-        floats = float_of(time, "time", rule, low=low)
-        if time.size and float(floats.max()) > MAX_TIME:
-            raise DomainError(f"time must be <= {MAX_TIME}, was {float(floats.max())!r}")
-        if time.dtype.kind == "f":
-            return np.asarray(np.floor(floats)).astype(np.int64)
-        return time.astype(np.int64, copy=False)
-    number = float_of(time, "time", rule, low=low)
-    if number > MAX_TIME:
-        raise DomainError(f"time must be <= {MAX_TIME}, was {time!r}")
-    return int(number // 1)
+        floats = float_of(time, "time", rule, low=low, high=MAX_TIME)
+        return (
+            np.asarray(np.floor(floats)).astype(np.int64) if time.dtype.kind == "f" else time.astype(np.int64)
+        )
+    return int(float_of(time, "time", rule, low=low, high=MAX_TIME) // 1)

@@ -8,8 +8,8 @@ other way round.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import nan
-from typing import Any, Final, Literal, overload
+from math import isinf, isnan, nan
+from typing import Any, Final, Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,10 @@ HASHES_PER_TH: Final = 1e12
 J_PER_KWH: Final = 3.6e6
 SECONDS_PER_DAY: Final = 86_400
 
-Undefined = Literal["height 0", "no subsidy"]
-"""Why there is no TRUE PRICE: no coin exists before block 1, and none is made from height 6,930,000 on."""
-REASONS: Final = ("", "height 0", "no subsidy")
+Undefined = Literal["height 0", "no subsidy", "too large for a float"]
+"""Why there is no TRUE PRICE: no coin exists before block 1, none is made from height 6,930,000 on, and
+inputs may be beyond all sense."""
+REASONS: Final = ("", *get_args(Undefined))
 """By the numbers that stand for them in `TruePrices.reason`."""
 CHUNK: Final = 8192
 """Rows that are computed at a time, so that what lies between stays in the cache."""
@@ -81,7 +82,8 @@ class TruePrice:
     price_usd : float
         TRUE PRICE, USD/BTC.
     reason : str or None
-        Why `price_usd` is NaN: ``"height 0"`` or ``"no subsidy"``; None where it is a number.
+        Why `price_usd` is NaN: ``"height 0"``, ``"no subsidy"`` or ``"too large for a float"``; None where it
+        is a number.
     """
 
     halvings: int
@@ -110,8 +112,8 @@ class TruePrices:
     scarcity, maturity, supply_factor, multiplier, price_usd : ndarray of float64
         As in `TruePrice`, bit for bit.
     reason : ndarray of uint8
-        Why `price_usd` is NaN: 1 "height 0", 2 "no subsidy"; 0 where it is a number.
-        ``np.array(REASONS)[reason]`` has the words.
+        Why `price_usd` is NaN, as the place in `REASONS`: 1 "height 0", 2 "no subsidy", 3 "too large for a
+        float"; 0 where it is a number. ``np.array(REASONS)[reason]`` has the words.
     """
 
     halvings: Int64s
@@ -127,6 +129,10 @@ class TruePrices:
     multiplier: Floats
     price_usd: Floats
     reason: NDArray[np.uint8]
+
+
+def _finite(value: float) -> float:
+    return nan if isinf(value) else value
 
 
 def _scarcity(stock_to_flow: float, halvings: int) -> float:
@@ -200,7 +206,7 @@ def true_price(
     -------
     TruePrice, or TruePrices where an argument is an array
         All intermediates, of the shape to which the arguments broadcast. `price_usd` is NaN, with its reason,
-        at height 0 and where there is no subsidy.
+        at height 0, where there is no subsidy, and where it would be infinite.
 
     Raises
     ------
@@ -234,15 +240,14 @@ def true_price(
     return _true_price(block, **{name: _checked(name, value) for name, value in given.items()})
 
 
-RULES: Final[Mapping[str, tuple[str, float, float]]] = {
-    "hash_rate": ("finite and >= 0", 0.0, -np.inf),
-    "time": ("finite", -np.inf, -np.inf),
-    "efficiency": ("finite and > 0", -np.inf, 0.0),
-    "energy_cost": ("finite and >= 0", 0.0, -np.inf),
-    "supply_btc": (">= 1e-8", 1 / SAT_PER_BTC, -np.inf),
-    "market_price": ("finite and > 0", -np.inf, 0.0),
+RULES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "hash_rate": {"rule": "finite and >= 0", "low": 0.0},
+    "time": {"rule": "finite"},
+    "efficiency": {"rule": "finite and > 0", "above": 0.0},
+    "energy_cost": {"rule": "finite and >= 0", "low": 0.0},
+    "supply_btc": {"rule": ">= 1e-8", "low": 1 / SAT_PER_BTC, "high": 1e15},
+    "market_price": {"rule": "finite and > 0", "above": 0.0},
 }
-"""What an argument must be, in words; at least; above."""
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -251,8 +256,7 @@ def _checked(name: str, value: Any) -> Any:
         return None
     if name == "height":
         return height_of(value)
-    rule, low, above = RULES[name]
-    return float_of(value, name, rule, low=low, above=above)
+    return float_of(value, name, **RULES[name])
 
 
 def _true_price(
@@ -269,26 +273,30 @@ def _true_price(
     reason: Undefined | None = "height 0" if height == 0 else "no subsidy" if reward == 0.0 else None
     # A zero reward would make the energy per coin infinite: that is no price, so it is NaN from here on.
     flow = reward if reward > 0.0 else nan
-    energy = hash_rate * (efficiency / HASHES_PER_TH) * BLOCK_INTERVAL_S / flow / J_PER_KWH
+    energy = _finite(hash_rate * (efficiency / HASHES_PER_TH) * BLOCK_INTERVAL_S / flow / J_PER_KWH)
+    cost = _finite(energy * energy_cost)
     stock_to_flow = supply_btc / (flow * BLOCKS_PER_YEAR)
     days = (time - TRUE_PRICE_EPOCH) / SECONDS_PER_DAY
     scarcity = nan if reason == "no subsidy" else _scarcity(stock_to_flow, halvings)
     maturity = _maturity(days, halvings)
     supply_factor = nan if reason == "height 0" else _supply_factor(supply_btc)
     multiplier = 1.0 + scarcity + maturity * supply_factor
+    price = _finite(cost * multiplier)
+    if reason is None and isnan(price):
+        reason = "too large for a float"
     return TruePrice(
         halvings=halvings,
         reward_btc=reward,
         supply_btc=supply_btc,
         energy_kwh=energy,
-        cost_usd=energy * energy_cost,
+        cost_usd=cost,
         stock_to_flow=stock_to_flow,
         days=days,
         scarcity=scarcity,
         maturity=maturity,
         supply_factor=supply_factor,
         multiplier=multiplier,
-        price_usd=energy * energy_cost * multiplier,
+        price_usd=price,
         reason=reason,
     )
 
@@ -304,11 +312,7 @@ _NO_SUBSIDY: Final = np.where(_REWARD > 0.0, 0, REASONS.index("no subsidy")).ast
 
 def _columns(given: Mapping[str, Any], wanted: list[str]) -> dict[str, Any]:
     """Fields of `TruePrices` for arguments of which some are arrays, some thousand rows at a time."""
-    try:
-        shape = np.broadcast_shapes(*(np.shape(value) for value in given.values() if value is not None))
-    except ValueError:
-        shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in given.items() if value is not None)
-        raise DomainError(f"arguments must have shapes that broadcast, was {shapes}") from None
+    shape = _shape(given)
     single = {name: _checked(name, v) for name, v in given.items() if not isinstance(v, np.ndarray)}
     arrays = {name: np.broadcast_to(v, shape).reshape(-1) for name, v in given.items() if name not in single}
     for name, array in arrays.items():
@@ -320,13 +324,22 @@ def _columns(given: Mapping[str, Any], wanted: list[str]) -> dict[str, Any]:
     names = [field.name for field in fields(TruePrices)]
     out = {name: np.empty(size, dtypes.get(name, np.float64)) for name in wanted}
     scratch = {name: np.empty(CHUNK, dtypes.get(name, np.float64)) for name in names if name not in out}
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         for start in range(0, size, CHUNK):
             part, rows = slice(start, start + CHUNK), min(CHUNK, size - start)
             row = {name: _checked(name, array[part]) for name, array in arrays.items()}
             views = {name: out[name][part] if name in out else scratch[name][:rows] for name in names}
             _fill(views, **single, **row)
     return {name: column.reshape(shape) for name, column in out.items()}
+
+
+def _shape(given: Mapping[str, Any]) -> tuple[int, ...]:
+    shapes = {name: np.shape(value) for name, value in given.items() if value is not None}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise DomainError(f"arguments must have shapes that broadcast, was {listed}") from None
 
 
 def _fill(
@@ -352,7 +365,9 @@ def _fill(
     energy *= BLOCK_INTERVAL_S
     energy /= _FLOW.take(k, mode="clip")
     energy /= J_PER_KWH
+    large = _drop_infinite(energy)
     cost = np.multiply(energy, energy_cost, out=o["cost_usd"])
+    large |= _drop_infinite(cost)
     stock_to_flow = np.divide(supply, _YEARS_FLOW.take(k, mode="clip"), out=o["stock_to_flow"])
     days = np.subtract(time, TRUE_PRICE_EPOCH, out=o["days"])
     days /= SECONDS_PER_DAY
@@ -372,9 +387,20 @@ def _fill(
     np.copyto(factor, nan, where=no_coin)
     multiplier = np.add(scarcity, 1.0, out=o["multiplier"])
     multiplier += maturity * factor
-    np.multiply(cost, multiplier, out=o["price_usd"])
+    price = np.multiply(cost, multiplier, out=o["price_usd"])
+    large |= _drop_infinite(price)
     reason = _NO_SUBSIDY.take(k, mode="clip", out=o["reason"])
     np.copyto(reason, REASONS.index("height 0"), where=no_coin)
+    if large:
+        reason[(reason == 0) & np.isnan(price)] = REASONS.index("too large for a float")
+
+
+def _drop_infinite(column: Floats) -> bool:
+    """Make what is infinite NaN, and say whether there was any."""
+    found = bool(np.fmax.reduce(column) == np.inf)
+    if found:
+        column[np.isinf(column)] = nan
+    return found
 
 
 @overload
@@ -410,7 +436,7 @@ def implied_energy_cost(
     Returns
     -------
     float, or ndarray of float64 where an argument is an array
-        USD/kWh; NaN where TRUE PRICE is.
+        USD/kWh; NaN where TRUE PRICE is, where it is too small for a float, or the cost too large.
 
     Raises
     ------
@@ -419,10 +445,15 @@ def implied_energy_cost(
     TypeError
         As `true_price`.
     """
-    price = _checked("market_price", market_price)
+    market = _checked("market_price", market_price)
     rate = float_of(hash_rate, "hash_rate", "> 0", above=0.0)
-    given = {"height": height, "hash_rate": rate, "time": time, "efficiency": efficiency}
-    if not any(isinstance(value, np.ndarray) for value in (price, *given.values())):
-        return float(price / true_price(height, rate, time, efficiency, 1.0).price_usd)
-    shaped = {**given, "time": np.asarray(time), "energy_cost": 1.0, "supply_btc": None}
-    return np.asarray(price / _columns(shaped, ["price_usd"])["price_usd"])
+    given = {"height": height, "hash_rate": rate, "time": time, "efficiency": efficiency, "energy_cost": 1.0}
+    if any(isinstance(value, np.ndarray) for value in (market, *given.values())):
+        _shape({"market_price": market, **given})
+        price = _columns({**given, "supply_btc": None}, ["price_usd"])["price_usd"]
+        with np.errstate(divide="ignore", over="ignore"):
+            cost = np.asarray(market / price)
+        np.copyto(cost, nan, where=np.isinf(cost))
+        return cost
+    single = true_price(height, rate, time, efficiency, 1.0).price_usd
+    return _finite(market / single) if single != 0.0 else nan

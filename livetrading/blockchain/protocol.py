@@ -78,6 +78,7 @@ MAX_HALVINGS: Final = 64
 MAX_ISSUE_SAT: Final = 2_099_999_997_690_000
 """All that the schedule ever pays, genesis included: 20,999,999.9769 BTC, not 21 million."""
 HASHES_PER_DIFFICULTY: Final = 2**32
+LARGEST_DIFFICULTY: Final = difficulty(0x01010000)
 
 # By halvings so far; the last entry stands for all that follow.
 SUBSIDIES: Final = [*(FIRST_SUBSIDY_SAT >> k for k in range(MAX_HALVINGS)), 0]
@@ -251,11 +252,11 @@ def hashrate_from_difficulty(difficulty: float | Numbers) -> float | Floats:
     Raises
     ------
     DomainError
-        If a difficulty is negative or not finite.
+        If a difficulty is negative, not finite, or above that of target 1.
     TypeError
         If `difficulty` is neither a number nor an array of numbers.
     """
-    harder = float_of(difficulty, "difficulty", "finite and >= 0", low=0.0)
+    harder = float_of(difficulty, "difficulty", "finite and >= 0", low=0.0, high=LARGEST_DIFFICULTY)
     rate = harder * HASHES_PER_DIFFICULTY / BLOCK_INTERVAL_S
     return np.asarray(rate) if isinstance(harder, np.ndarray) else rate
 

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from livetrading.blockchain.mathematical_price import ENERGY_COST_USD_KWH, true_price
+from livetrading.blockchain.mathematical_price import ENERGY_COST_USD_KWH, REASONS, true_price
 from livetrading.blockchain.models.model import ChannelModel, Computed, Window
 
 __all__ = ["TRUE_PRICE", "TruePriceModel"]
 
 PARTS: Final = (
+    "halvings",
     "reward_btc",
     "supply_btc",
     "energy_kwh",
@@ -41,25 +42,16 @@ class TruePriceModel(ChannelModel):
     fit_window: Window | None = field(init=False, default=(REFERENCE_DAY, REFERENCE_DAY))
 
     def compute(self, columns: Mapping[str, Any]) -> Computed:
-        given = [columns[name] for name in self.channels]
-        shape = given[0].shape
-        known = ~np.any([np.isnan(column) for column in given[1:]], axis=0)
-        parts = {name: np.full(shape, np.nan) for name in (*PARTS, "price_usd")}
-        reason = np.full(shape, "", dtype="<U10")
-        halvings = np.zeros(shape)
-        for i in np.ndindex(shape):
-            if known[i]:
-                height, *rest = (column[i] for column in given)
-                row = true_price(int(height), *(float(number) for number in rest))
-                for name, part in parts.items():
-                    part[i] = getattr(row, name)
-                reason[i], halvings[i] = row.reason or "", row.halvings
-        price = parts.pop("price_usd")
+        height, *numbers = (columns[name] for name in self.channels)
+        known = ~np.any([np.isnan(column) for column in numbers], axis=0)
+        prices = true_price(height, *(np.where(known, column, 1.0) for column in numbers))
+        parts = {name: np.where(known, getattr(prices, name), np.nan) for name in PARTS}
+        price = np.where(known, prices.price_usd, np.nan)
         return Computed(
             value=price,
-            parts={"halvings": halvings, **parts},
+            parts=parts,
             price_usd=price,
-            undefined=[(reason == text, text) for text in ("height 0", "no subsidy")],
+            undefined=[(known & (prices.reason == i), text) for i, text in enumerate(REASONS) if text],
             notes=_notes(columns, parts),
         )
 
