@@ -253,7 +253,7 @@ def _velocity(c: Rows) -> Computed:
 def _realized_cap_change(c: Rows) -> Computed:
     cap, day, shape = np.ravel(c["realized_cap_usd"]), np.ravel(c["day"]), np.shape(c["realized_cap_usd"])
     change = np.diff(cap, prepend=np.nan)
-    gap = np.diff(day, prepend=day[:1] - 1) != 1
+    gap = np.diff(day, prepend=day[:1]) != 1
     masks = (
         (np.arange(len(cap)) == 0, "no day before"),
         (gap, "the day before is missing"),

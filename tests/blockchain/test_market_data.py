@@ -213,6 +213,8 @@ def test_a_single_number_counts_for_every_row() -> None:
     for name in ("energy_usd", "miner_margin", "production_cost_usd"):
         np.testing.assert_array_equal(alike.values[name], market_signals(columns).values[name])
     assert alike.values["exchange_net_flow_usd"].shape == (40,)
+    alone = market_signals({"day": columns["day"], "hash_rate": 1e20, "efficiency": 25.0})
+    assert alone.values["energy_kwh"].shape == alone.reasons["energy_kwh"].shape == (40,)
 
 
 def test_what_was_given_stays_and_what_is_answered_too() -> None:

@@ -167,6 +167,7 @@ class TestPrice:
         assert "nan" not in lines
         assert "inf" not in lines
         assert ("price_usd: undefined" in lines) == (reason is not None)
+        assert re.findall(r"^reason: (.*)$", lines, re.MULTILINE) == ([reason] if reason else [])
 
     def test_every_model(self, tree: Callable[..., Tree]) -> None:
         found = tree("--model", "all", *REFERENCE)["models"]
@@ -335,7 +336,10 @@ class TestStream:
     @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_a_signal_ends_it_after_whole_lines(self, signum: int, code: int) -> None:
         arguments = [*COMMAND, "stream", "--every", "86400", "--json"]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        with subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environ
+        ) as process:
             assert process.stdout is not None
             first = process.stdout.readline()  # it was flushed, or this would wait for a day
             process.send_signal(signum)
