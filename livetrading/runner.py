@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from livetrading.commands import price_stream  # noqa: F401 - adds itself to price_app
+from livetrading.commands import price_history, price_stream  # noqa: F401 - they add themselves to price_app
 from livetrading.commands.output import (
     DONE,
     FAILURE,
