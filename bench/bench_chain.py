@@ -3,9 +3,9 @@
     pytest bench/bench_chain.py --benchmark-json=chain.json
 
 The best of the rounds counts, as other processes only ever slow one. A virtual machine that is first
-given the 1.5 GB of the answers by its host takes seconds for that, which are not this code's. In `extra_info`:
-`heights_per_second`, and `ratio`, heights per thousand additions of the calibration kernel (workload.py) that
-runs before every round. BENCH_ROUNDS is 7.
+given the 1.5 GB of the answers by its host takes seconds for that, which are not this code's. In
+`extra_info`: `heights_per_second`, and `ratio`, heights per thousand additions of the calibration kernel
+(workload.py) that runs before every round. BENCH_ROUNDS is 7.
 """
 
 import os
