@@ -51,7 +51,7 @@ class Metcalfe(ChannelModel):
         cap = np.exp(self.intercept + self.exponent * np.log(np.where(users > 0.0, users, np.nan)))
         return Computed(
             value=cap,
-            parts={"active_addresses": users},
+            parts={},
             price_usd=cap / columns["supply_btc"],
             undefined=[(users == 0.0, "no active address")],
             notes=(

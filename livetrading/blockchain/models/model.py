@@ -227,16 +227,17 @@ class ChannelModel(ABC):
             done = self.compute({**dict.fromkeys(self.optional, nothing), **given})
         large = (np.isinf(done.value), "too large for a float")
         unknown = [(np.isnan(given[name]), f"needs {name}") for name in self.channels]
-        reason = _reasons(shape, [*done.undefined, *unknown, large])
+        undefined = [*done.undefined, *unknown, large]
+        defined = ~np.any([mask for mask, _ in undefined], axis=0)
         bare = [name for name in self.optional if name not in given]
-        price = nothing if done.price_usd is None else np.where(reason == "", _finite(done.price_usd), np.nan)
+        price = nothing if done.price_usd is None else _where(defined, _finite(done.price_usd))
         return Valuation(
             model=self.name,
             unit=self.unit,
-            value=np.where(reason == "", done.value, np.nan),
+            value=_where(defined, done.value),
             price_usd=price,
             parts=MappingProxyType({name: _finite(part) for name, part in done.parts.items()}),
-            reason=reason,
+            reason=_reasons(shape, undefined),
             notes=(*done.notes, *((f"parts that need {', '.join(bare)} are not known",) if bare else ())),
         )
 
@@ -282,7 +283,12 @@ def _reasons(shape: tuple[int, ...], undefined: Sequence[tuple[NDArray[np.bool_]
 
 
 def _finite(part: Floats) -> Floats:
-    return np.asarray(np.where(np.isinf(part), np.nan, part), np.float64)
+    return _where(~np.isinf(part), part)
+
+
+def _where(keep: NDArray[np.bool_], values: Floats) -> Floats:
+    """Values where they are to be kept, else NaN; a copy only where there is something to change."""
+    return np.asarray(values if np.all(keep) else np.where(keep, values, np.nan), np.float64)
 
 
 def masked_ratio(numerator: Floats | float, denominator: Floats) -> Floats:
