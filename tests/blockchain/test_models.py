@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from livetrading.blockchain.chain_state import chain_state
 from livetrading.blockchain.mathematical_price import true_price
 from livetrading.blockchain.models import metcalfe, power_law
-from livetrading.blockchain.models.model import CHANNELS
+from livetrading.blockchain.models.model import CHANNELS, ChannelModel, Computed
 from livetrading.blockchain.models.stock_to_flow import PLANB_2019, StockToFlow
 from livetrading.blockchain.models.thermocap import FIRST_PRICED_DAY
 from livetrading.blockchain.protocol import DomainError
@@ -417,7 +417,7 @@ class TestEveryModel:
     @settings(max_examples=15)
     def test_is_a_number_or_says_why_not(self, name: str, data: st.DataObject) -> None:
         columns = synthetic(430)
-        for key in model(name).channels:
+        for key in (*model(name).channels, *model(name).optional):
             rows = data.draw(st.lists(st.integers(0, 429), max_size=3), key)
             if key not in INTEGERS:
                 odd = data.draw(st.sampled_from([math.nan, 1e-300, 1e300]))
@@ -459,6 +459,27 @@ class TestEveryModel:
             if CHANNELS[key] == "> 0":
                 with pytest.raises(DomainError, match=rf"{key} must be finite and > 0, was 0\.0"):
                     model(name).value(columns | {key: 0.0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Careless(ChannelModel):
+    """A model that has a number for every row, also where it says that there is none."""
+
+    channels: tuple[str, ...] = field(init=False, default=("blocks",))
+
+    def compute(self, columns: Mapping[str, Any]) -> Computed:
+        blocks = columns["blocks"]
+        number = np.array([1.0, 2.0, 3.0, math.inf])
+        undefined = [(blocks == 0.0, "no block"), (blocks <= 1.0, "few blocks")]
+        return Computed(value=number, parts={"part": number}, price_usd=number, undefined=undefined)
+
+
+def test_a_row_with_a_reason_has_no_number() -> None:
+    said = Careless(name="careless", title="", source="").value({"blocks": [0.0, 1.0, 5.0, 5.0]})
+    assert said.reason.tolist() == ["no block", "few blocks", "", "too large for a float"]
+    for column in (said.value, said.price_usd):
+        np.testing.assert_array_equal(column, [np.nan, np.nan, 3.0, np.nan])
+    np.testing.assert_array_equal(said.parts["part"], [1.0, 2.0, 3.0, np.nan])
 
 
 def test_columns_of_different_lengths_are_no_table() -> None:
