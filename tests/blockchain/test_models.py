@@ -469,17 +469,17 @@ class Careless(ChannelModel):
 
     def compute(self, columns: Mapping[str, Any]) -> Computed:
         blocks = columns["blocks"]
-        number = np.array([1.0, 2.0, 3.0, math.inf])
+        number, price = np.array([[1.0, 2.0, 3.0, math.inf, 5.0], [1.0, 2.0, 3.0, math.inf, math.inf]])
         undefined = [(blocks == 0.0, "no block"), (blocks <= 1.0, "few blocks")]
-        return Computed(value=number, parts={"part": number}, price_usd=number, undefined=undefined)
+        return Computed(value=number, parts={"part": number}, price_usd=price, undefined=undefined)
 
 
 def test_a_row_with_a_reason_has_no_number() -> None:
-    said = Careless(name="careless", title="", source="").value({"blocks": [0.0, 1.0, 5.0, 5.0]})
-    assert said.reason.tolist() == ["no block", "few blocks", "", "too large for a float"]
-    for column in (said.value, said.price_usd):
-        np.testing.assert_array_equal(column, [np.nan, np.nan, 3.0, np.nan])
-    np.testing.assert_array_equal(said.parts["part"], [1.0, 2.0, 3.0, np.nan])
+    said = Careless(name="careless", title="", source="").value({"blocks": [0.0, 1.0, 5.0, 5.0, 5.0]})
+    assert said.reason.tolist() == ["no block", "few blocks", "", "too large for a float", ""]
+    np.testing.assert_array_equal(said.value, [np.nan, np.nan, 3.0, np.nan, 5.0])
+    np.testing.assert_array_equal(said.price_usd, [np.nan, np.nan, 3.0, np.nan, np.nan])
+    np.testing.assert_array_equal(said.parts["part"], [1.0, 2.0, 3.0, np.nan, 5.0])
 
 
 def test_columns_of_different_lengths_are_no_table() -> None:
