@@ -16,7 +16,7 @@ import numpy as np
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() not in (ROOT, ROOT / "scripts")]
 
-from livetrading import RESULT, ChainClock, ChaosMarket, Processor, load_config  # noqa: E402
+from livetrading import RESULT, ChainClock, ChaosMarket, Processor, chain_state, load_config  # noqa: E402
 from livetrading.core import processor as core  # noqa: E402
 
 COMPILERS: Final = ("cc", "gcc", "clang", "cl")
@@ -62,6 +62,7 @@ def main() -> None:
     for preset in SPREAD_BPS:
         found = golden_run(preset)
         assert found == golden[preset], f"{preset} must give {golden[preset]}, was {found}"
+    assert chain_state(925_810).bits == 0x1701E2A0, chain_state(925_810)
     check_command_line()
     print(f"{Path(core.__file__).name} on CPython {sys.version.split()[0]}: the golden fills and rows")
 

@@ -23,7 +23,10 @@ def midnight(day: date) -> int:
 @pytest.mark.parametrize(("day", "expected"), GOLDEN["efficiency"])
 def test_golden(day: str, expected: float) -> None:
     start = midnight(date.fromisoformat(day))
-    assert {round(efficiency_at(start + s), 4) for s in (0, 43_200.5, DAY - 1e-6)} == {expected}
+    times = [start, start + 43_200.5, start + DAY - 0.25]
+    assert {round(efficiency_at(time), 4) for time in times} == {expected}
+    assert set(np.round(efficiency_at(np.array(times)), 4)) == {expected}
+    assert set(np.round(efficiency_at(np.array([start, start + DAY - 1])), 4)) == {expected}
 
 
 def test_it_is_log_linear_between_the_anchors() -> None:

@@ -1,4 +1,6 @@
 import csv
+import hashlib
+import json
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from livetrading.blockchain.protocol import (
     time_at,
 )
 
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "chain.json").read_text())
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "difficulty_epochs.csv"
 COLUMNS = ("start_height", "time", "bits", "difficulty", "span")
 GENESIS = 1_231_006_505
@@ -42,6 +45,11 @@ def test_no_retarget_is_more_than_fourfold() -> None:
         # Truncation takes the least part of the target off.
         assert retarget(0, 0, old) <= new or target_from_bits(new) >= target_from_bits(old) // 4
         assert target_from_bits(new) <= 4 * target_from_bits(old)
+
+
+def test_the_table_is_whole() -> None:
+    rows = np.stack([EPOCHS.start_height, EPOCHS.time, EPOCHS.bits]).astype("<i8")
+    assert hashlib.sha256(rows.tobytes()).hexdigest() == GOLDEN["epochs_sha256"]
 
 
 def test_columns() -> None:
