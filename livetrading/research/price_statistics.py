@@ -114,13 +114,15 @@ class Cointegration:
 
 
 def check_formulas() -> None:
-    """Raise ExtraMissing unless scipy and statsmodels are installed."""
+    """Raise ExtraMissing unless scipy, statsmodels and threadpoolctl are installed."""
     try:
         import_module("scipy.stats")
         import_module("statsmodels.tsa.stattools")
+        import_module("threadpoolctl")
     except ImportError as error:
         raise ExtraMissing(
-            "price evaluate needs scipy and statsmodels: pip install 'livetrading[formulas]'"
+            f"price evaluate needs scipy, statsmodels and threadpoolctl ({error.name} is missing): "
+            "pip install 'livetrading[formulas]'"
         ) from error
 
 
@@ -245,8 +247,12 @@ def cointegration(price: Floats, model: Floats) -> Cointegration:
     if reason:
         return Cointegration(statistic=nan, p_value=nan, days=n, lags_max=lags, reason=reason)
     stattools: Any = import_module("statsmodels.tsa.stattools")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # collinear to the rounding: told by the infinite statistic
+    # Of matrices this small several threads only wait for each other, on a busy machine for minutes.
+    one_thread = import_module("threadpoolctl").threadpool_limits(1, "blas")
+    with one_thread, warnings.catch_warnings():
+        # A model that is the price to the rounding, told by its infinite statistic.
+        collinear = import_module("statsmodels.tools.sm_exceptions").CollinearityWarning
+        warnings.simplefilter("ignore", collinear)
         statistic, p_value, _ = stattools.coint(
             price[start:end], model[start:end], trend="c", method="aeg", maxlag=lags, autolag="aic"
         )
