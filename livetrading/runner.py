@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from livetrading.commands import price_history, price_stream  # noqa: F401 - they add themselves to price_app
+from livetrading.commands import (  # noqa: F401 - they add themselves to price_app
+    price_history,
+    price_sensitivity,
+    price_stream,
+    price_variance,
+)
 from livetrading.commands.output import (
     DONE,
     FAILURE,
