@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livetrading.blockchain.asic_efficiency import efficiency_at
+    from livetrading.blockchain.block_intervals import arrival_probability, interval_tests
+    from livetrading.blockchain.breakdown_fit import fit_breakdown, fit_ticks
     from livetrading.blockchain.chain_clock import ChainClock
     from livetrading.blockchain.chain_state import ChainState, chain_columns, chain_state
+    from livetrading.blockchain.confirmation_time import (
+        Queue,
+        confirmation_probabilities,
+        fee_for,
+        simulate_confirmation,
+    )
     from livetrading.blockchain.epochs import EPOCHS, EpochTable
+    from livetrading.blockchain.large_transfers import LargeTransfers, Transfer
     from livetrading.blockchain.market_data import MarketSignals, market_signals
     from livetrading.blockchain.mathematical_price import (
         TruePrice,
@@ -18,8 +27,11 @@ if TYPE_CHECKING:
         implied_energy_cost,
         true_price,
     )
+    from livetrading.blockchain.mempool_math import FeeHistogram, MempoolState, fee_histogram
     from livetrading.blockchain.models.energy_units import energy_value
     from livetrading.blockchain.models.power_law import PowerLaw
+    from livetrading.blockchain.price_sensitivity import elasticities, joint_range, tornado
+    from livetrading.blockchain.price_variance_analysis import price_breakdown, variance_shares
     from livetrading.blockchain.protocol import (
         DomainError,
         difficulty,
@@ -30,6 +42,7 @@ if TYPE_CHECKING:
         subsidy,
         time_at,
     )
+    from livetrading.blockchain.simulated_mempool import HourlyFlow, SimulatedMempool
     from livetrading.blockchain.valuation import MODELS, Model, Valuation, model, state_columns
     from livetrading.config import Config, ConfigError, load_config
     from livetrading.core.broker import PaperBroker
@@ -85,17 +98,22 @@ __all__ = [
     "DomainError",
     "EpochTable",
     "ExitSettings",
+    "FeeHistogram",
     "GarchMarket",
     "GbmMarket",
     "HawkesMarket",
+    "HourlyFlow",
+    "LargeTransfers",
     "LimitSettings",
     "LivetradingError",
     "MarketSignals",
+    "MempoolState",
     "Model",
     "OrderError",
     "PaperBroker",
     "PowerLaw",
     "Processor",
+    "Queue",
     "Reason",
     "Recording",
     "Refusal",
@@ -103,43 +121,71 @@ __all__ = [
     "Report",
     "Settings",
     "SignalSettings",
+    "SimulatedMempool",
     "SizingSettings",
     "Strategy",
     "StrategyError",
     "StrategyResult",
     "TickFlag",
+    "Transfer",
     "TruePrice",
     "TruePrices",
     "Valuation",
     "VoteSettings",
     "__version__",
+    "arrival_probability",
     "chain_columns",
     "chain_state",
+    "confirmation_probabilities",
     "difficulty",
     "efficiency_at",
+    "elasticities",
     "energy_value",
+    "fee_for",
+    "fee_histogram",
+    "fit_breakdown",
+    "fit_ticks",
     "get_include",
     "hashrate_from_difficulty",
     "hashrate_observed",
     "height_at",
     "implied_energy_cost",
+    "interval_tests",
     "issued",
+    "joint_range",
     "load_config",
     "market_signals",
     "model",
     "open_ticks",
+    "price_breakdown",
     "read_ticks",
     "realised_sd",
     "run_hft",
     "run_strategy",
+    "simulate_confirmation",
     "state_columns",
     "subsidy",
     "time_at",
+    "tornado",
     "true_price",
+    "variance_shares",
     "write_ticks",
 ]
 
 _MODULES = {
+    "blockchain.block_intervals": ("arrival_probability", "interval_tests"),
+    "blockchain.breakdown_fit": ("fit_breakdown", "fit_ticks"),
+    "blockchain.confirmation_time": (
+        "Queue",
+        "confirmation_probabilities",
+        "fee_for",
+        "simulate_confirmation",
+    ),
+    "blockchain.large_transfers": ("LargeTransfers", "Transfer"),
+    "blockchain.mempool_math": ("FeeHistogram", "MempoolState", "fee_histogram"),
+    "blockchain.price_sensitivity": ("elasticities", "joint_range", "tornado"),
+    "blockchain.price_variance_analysis": ("price_breakdown", "variance_shares"),
+    "blockchain.simulated_mempool": ("HourlyFlow", "SimulatedMempool"),
     "blockchain.asic_efficiency": ("efficiency_at",),
     "blockchain.chain_clock": ("ChainClock",),
     "blockchain.chain_state": ("ChainState", "chain_columns", "chain_state"),
