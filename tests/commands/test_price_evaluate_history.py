@@ -57,14 +57,14 @@ class TestEvaluate:
         assert "…" not in out
         assert "Diebold-Mariano p" in out
 
-    def test_says_which_extra_is_missing(
-        self, made_history: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    def test_says_which_extra_is_missing_before_it_reads(
+        self, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def gone(name: str) -> None:
             raise ImportError(name=name)
 
         monkeypatch.setattr(price_statistics, "import_module", gone)
-        assert main(["price", "evaluate", str(made_history)]) == 2
+        assert main(["price", "evaluate", "none.csv"]) == 2
         assert "pip install 'livetrading[formulas]'" in capsys.readouterr().err
 
     @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ class TestColumns:
             for last, n in ((629944, 130), (630058, 114))
         ]
         assert columns["issuance_btc"].tolist() == [paid / 1e8 for paid in slow]
+        assert columns["efficiency"][1] == efficiency_at(int(columns["day"][1]) * 86_400)
         assert columns["hash_rate_observed"][1] == pytest.approx(16104807485529 * 2**32 * 114 / 86400)
 
     def test_columns_cannot_be_written_to(self, tmp_path: Path) -> None:

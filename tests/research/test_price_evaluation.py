@@ -257,9 +257,10 @@ class TestFindings:
 
 
 class TestTables:
-    def test_json_has_no_nan_and_a_reason_beside_each_null(self, found: Evaluation) -> None:
-        tree = json.loads(json.dumps(evaluation_tree(found), allow_nan=False))
-        assert tree["days"] == 1900
+    @pytest.mark.parametrize("last", [date(2016, 7, 10), date(2021, 5, 13)])
+    def test_json_has_no_nan_and_a_reason_beside_each_null(self, history: ChainHistory, last: date) -> None:
+        tree = json.loads(json.dumps(evaluation_tree(evaluate(history, last=last)), allow_nan=False))
+        assert tree["last"] == str(last)
         for name, row in tree["models"].items():
             assert None not in row.values() or row["reason"], name
         for one in tree["forecasts"]:

@@ -112,6 +112,7 @@ class TestCointegration:
     def test_equals_the_test_made_by_hand(self) -> None:
         """Residuals of a regression with a constant, Dickey-Fuller without one, MacKinnon's p for two."""
         price, model = walks(6, days=800)
+        model[60:] += sum(0.3 * np.diff(price, prepend=price[0])[60 - k : 800 - k] for k in (9, 17, 30))
         found = cointegration(price, model)
         rest = sm.OLS(price, sm.add_constant(model)).fit().resid
         most = found.lags_max
