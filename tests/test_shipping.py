@@ -25,7 +25,7 @@ def script(name: str) -> ModuleType:
 check = script("wheel_check")
 WHEEL = {
     "livetrading/py.typed",
-    *check.PRESETS,
+    *check.TABLES,
     *(SOURCE - {"livetrading/core/ring.pyx"}),
     "livetrading/core/ring.abi3.so",
     "livetrading-1.dist-info/licenses/LICENSE",
