@@ -37,6 +37,8 @@ PATH_STREAM: Final = 12
 MAX_BLOCKS: Final = 2016
 FIRST_BLOCKS: Final = 16
 """Blocks drawn for every path; more only for those that wait longer."""
+LATE: Final = 1 << 40
+"""Counter from which the later blocks of all paths are drawn, the first ones from 0."""
 COUNTERS_A_PATH: Final = MAX_BLOCKS // 4
 PATHS_AT_ONCE: Final = 4096
 NEGLIGIBLE: Final = 1e-20
@@ -228,22 +230,24 @@ def simulate_confirmation(
     blocks, seconds = np.zeros(count, np.int64), np.full(count, nan)
     for start in range(0, count, PATHS_AT_ONCE):
         some = np.arange(start, min(start + PATHS_AT_ONCE, count))
-        first = np.stack([_gaps(queue, key, path, 0, FIRST_BLOCKS) for path in some.tolist()])
+        first = _gaps(queue, key, start * FIRST_BLOCKS // 4, len(some), FIRST_BLOCKS)
         blocks[some], seconds[some], passed = _first_passage(queue, first, 0, np.zeros(len(some)))
         late = some[blocks[some] == 0]
         if most > FIRST_BLOCKS and len(late):
-            rest = np.stack([_gaps(queue, key, path, FIRST_BLOCKS, most) for path in late.tolist()])
+            counters = [LATE + path * COUNTERS_A_PATH for path in late.tolist()]
+            rest = np.concatenate(
+                [_gaps(queue, key, counter, 1, most - FIRST_BLOCKS) for counter in counters]
+            )
             blocks[late], seconds[late], _ = _first_passage(
                 queue, rest, FIRST_BLOCKS, passed[blocks[some] == 0]
             )
     return ConfirmationTimes(blocks, seconds, most)
 
 
-def _gaps(queue: Queue, seed: int, path: int, start: int, stop: int) -> Array:
-    """Times between the blocks of a path, from one block to another."""
-    counter = path * COUNTERS_A_PATH + start // 4
-    words = variates.uniforms(seed, PATH_STREAM, counter, (stop - start) // 4).ravel()
-    return -queue.mean_s * variates.log(words)
+def _gaps(queue: Queue, seed: int, counter: int, paths: int, blocks: int) -> Array:
+    """Times between the blocks of paths whose words follow each other, shape (paths, blocks)."""
+    words = variates.uniforms(seed, PATH_STREAM, counter, paths * blocks // 4)
+    return -queue.mean_s * variates.log(words.ravel()).reshape(paths, blocks)
 
 
 def _first_passage(
