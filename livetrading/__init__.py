@@ -68,11 +68,14 @@ if TYPE_CHECKING:
         SizingSettings,
         VoteSettings,
     )
+    from livetrading.data.chain_history import ChainHistory, embedded_history, read_chain_history
     from livetrading.data.errors import DataError
     from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
     from livetrading.engine.hft import run_hft
     from livetrading.engine.report import Report
     from livetrading.engine.strategy import Bar, Strategy, StrategyError, StrategyResult, run_strategy
+    from livetrading.research.price_evaluation import Evaluation, evaluate
+    from livetrading.research.price_history import PriceHistory, price_history
 
     __version__: str
 
@@ -89,6 +92,7 @@ __all__ = [
     "BootstrapMarket",
     "BrokerSettings",
     "ChainClock",
+    "ChainHistory",
     "ChainKnotsExhausted",
     "ChainState",
     "ChaosMarket",
@@ -97,6 +101,7 @@ __all__ = [
     "DataError",
     "DomainError",
     "EpochTable",
+    "Evaluation",
     "ExitSettings",
     "FeeHistogram",
     "GarchMarket",
@@ -112,6 +117,7 @@ __all__ = [
     "OrderError",
     "PaperBroker",
     "PowerLaw",
+    "PriceHistory",
     "Processor",
     "Queue",
     "Reason",
@@ -140,7 +146,9 @@ __all__ = [
     "difficulty",
     "efficiency_at",
     "elasticities",
+    "embedded_history",
     "energy_value",
+    "evaluate",
     "fee_for",
     "fee_histogram",
     "fit_breakdown",
@@ -158,6 +166,8 @@ __all__ = [
     "model",
     "open_ticks",
     "price_breakdown",
+    "price_history",
+    "read_chain_history",
     "read_ticks",
     "realised_sd",
     "run_hft",
@@ -229,11 +239,14 @@ _MODULES = {
         "SizingSettings",
         "VoteSettings",
     ),
+    "data.chain_history": ("ChainHistory", "embedded_history", "read_chain_history"),
     "data.errors": ("DataError",),
     "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
     "engine.hft": ("run_hft",),
     "engine.report": ("Report",),
     "engine.strategy": ("Bar", "Strategy", "StrategyError", "StrategyResult", "run_strategy"),
+    "research.price_evaluation": ("Evaluation", "evaluate"),
+    "research.price_history": ("PriceHistory", "price_history"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

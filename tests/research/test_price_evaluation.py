@@ -354,6 +354,13 @@ class TestRecorded:
         ):
             assert text in said
 
+    def test_readme_shows_these_tables(self, recorded: Evaluation) -> None:
+        shown = {tuple(line.split()) for line in (ROOT / "README.md").read_text("utf-8").splitlines()}
+        tables = evaluation_tables(recorded)
+        for _, (_, *rows) in (tables[0], tables[1], tables[3]):
+            for row in rows:
+                assert tuple(" ".join(row).split()) in shown
+
 
 def tolerance_of(name: str) -> float:
     if name.startswith("corr") or name == "refit_slope":
