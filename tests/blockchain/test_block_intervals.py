@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.diagnostic import lilliefors
@@ -29,11 +29,18 @@ def test_golden(blocks: str) -> None:
 
 
 @given(st.integers(1, 3000), st.floats(1e-3, 1e4), st.floats(1.0, 1e4))
+@example(2967, 2973.5, 1.0)
 def test_is_the_law_of_erlang_in_both_tails(k: int, x: float, mean: float) -> None:
     found = float(arrival_probability(k, x * mean, mean))
     assert found == pytest.approx(stats.gamma.cdf(x * mean / mean, k), rel=1e-9, abs=1e-300)
     if found > 0.5:
-        assert 1 - found == pytest.approx(stats.gamma.sf(x, k), abs=1e-12)
+        assert 1 - found == pytest.approx(stats.gamma.sf(x, k), abs=1e-12 + 2e-15 * k * math.log(k))
+
+
+@pytest.mark.parametrize("k", [1, 2, 6, 30, 60])
+def test_tens_of_blocks_to_13_digits(k: int) -> None:
+    x = np.linspace(0.05, 3.0, 60) * k
+    assert arrival_probability(k, x * 600) == pytest.approx(stats.gamma.cdf(x, k), rel=1e-13)
 
 
 def test_shapes() -> None:
