@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.blockchain.mathematical_price import ENERGY_COST_USD_KWH
-from livetrading.blockchain.protocol import BLOCKS_PER_HALVING
+from livetrading.blockchain.protocol import BLOCKS_PER_HALVING, time_at
 from livetrading.blockchain.valuation import MODELS, Model, model
 from livetrading.data.chain_history import ChainHistory, Gap, date_of
 from livetrading.data.errors import DataError
@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 Halving = tuple[int, int]
 """Day, and the height that halved the subsidy on it."""
 
+SECONDS_PER_DAY: Final = 86_400
 BAND: Final = (0.1, 0.9)
 BAND_DAYS: Final = 365
 """Errors that a band is made of at least."""
@@ -217,10 +218,12 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def _halvings(days: NDArray[np.int64], heights: NDArray[np.int64]) -> tuple[Halving, ...]:
-    """Find the days within which the subsidy halved, as far as the rows tell the day."""
+    """Find the days within which the subsidy halved."""
     found = []
     first, last = int(heights[0]) // BLOCKS_PER_HALVING, int(heights[-1]) // BLOCKS_PER_HALVING
     for k in range(first + 1, last + 1):
-        row = int(np.searchsorted(heights, k * BLOCKS_PER_HALVING))
-        found.append((int(days[row]), k * BLOCKS_PER_HALVING))
+        height = k * BLOCKS_PER_HALVING
+        row = int(np.searchsorted(heights, height))
+        told = days[row] - days[row - 1] == 1  # else only the embedded table knows the day
+        found.append((int(days[row]) if told else time_at(height) // SECONDS_PER_DAY, height))
     return tuple(found)

@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from livetrading.research.price_history import PriceHistory, Track
 __all__ = ["PLOT_SUFFIXES", "plot_history"]
 
 PLOT_SUFFIXES: Final = (*SUFFIXES, ".html")
+NAME_LENGTH: Final = 40
 BAND_STEP: Final = 4
 """Days from one corner of a band's outline to the next."""
 COLOURS: Final = ("#1f5fa8", "#c8581a", "#2e8b57", "#8a4fa0", "#a8842c", "#3a9aa8", "#b03a5b", "#5a5a5a")
@@ -65,8 +67,10 @@ def _panels(found: PriceHistory) -> Any:
     """Draw market and model, a panel for each model, all on the same axes."""
     columns = 1 if len(found.tracks) == 1 else 2
     rows = -(-len(found.tracks) // columns)
-    figure = new_figure(6.4 * columns, 1.4 + 3.0 * rows)
-    figure.suptitle(f"{plain_text(Path(found.path or '').name)}: {history_title(found)}")
+    figure = new_figure(11.0 if columns == 1 else 12.8, 1.4 + (5.0 if columns == 1 else 3.0) * rows)
+    name = Path(found.path or "").name
+    shown = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..."
+    figure.suptitle(f"{plain_text(shown)}: {history_title(found)}")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, track in zip(panels, found.tracks, strict=False):
         _draw_track(axes, found, track)
@@ -90,18 +94,13 @@ def _legend_of(axes: Any) -> tuple[list[Any], list[str]]:
 
 def _draw_track(axes: Any, found: PriceHistory, track: Track) -> None:
     dates, market, price = (_every_day(found, values) for values in (None, found.market, track.price))
-    low, high = (_every_day(found, values)[::BAND_STEP] for values in (track.low, track.high))
-    axes.fill_between(
-        dates[::BAND_STEP],
-        low,
-        high,
-        color=BLUE,
-        alpha=0.18,
-        lw=0,
-        label="10-90 % of the log errors known the day before",
-    )
-    axes.semilogy(dates, market, color=INK, lw=0.9, label="market")
-    axes.semilogy(dates, price, color=BLUE, lw=1.3, label="model")
+    axes.set_yscale("log")
+    if track.judged:
+        low, high = (_every_day(found, values)[::BAND_STEP] for values in (track.low, track.high))
+        label = "10-90 % of the log errors known the day before"
+        axes.fill_between(dates[::BAND_STEP], low, high, color=BLUE, alpha=0.18, lw=0, label=label)
+    _draw_line(axes, dates, market, color=INK, lw=0.9, label="market")
+    _draw_line(axes, dates, price, color=BLUE, lw=1.3, label="model")
     _mark_halvings(axes, found)
     share = f": market in the band on {track.inside / track.judged:.0%} of days" if track.judged else ""
     axes.set_title(f"{plain_text(track.model)}{share}", fontsize="medium", loc="left")
@@ -114,8 +113,9 @@ def _one_panel(found: PriceHistory) -> Any:
     axes = figure.subplots()
     figure.suptitle(history_title(found))
     dates = _every_day(found, None)
+    axes.set_yscale("log")
     for track, colour in zip(found.tracks, COLOURS, strict=False):
-        axes.semilogy(dates, _every_day(found, track.price), color=colour, lw=1.3, label=track.model)
+        _draw_line(axes, dates, _every_day(found, track.price), color=colour, lw=1.3, label=track.model)
     _mark_halvings(axes, found)
     axes.set(xlabel="date (UTC)", ylabel="USD per BTC (log scale)")
     _plain_axes(axes)
@@ -123,7 +123,20 @@ def _one_panel(found: PriceHistory) -> Any:
     return figure
 
 
+def _draw_line(axes: Any, dates: NDArray[Any], values: NDArray[np.float64], **style: Any) -> None:
+    axes.plot(dates, values, **style)
+    known = np.concatenate([[False], ~np.isnan(values), [False]])
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]  # no line leads to it
+    if alone.any():
+        axes.plot(dates[alone], values[alone], ".", ms=4, color=style["color"])
+
+
 def _plain_axes(axes: Any) -> None:
+    # Years, months or days, as long as the history is, written short enough to stand side by side.
+    ticks = import_module("matplotlib.dates")
+    locator = ticks.AutoDateLocator(minticks=3, maxticks=9)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 

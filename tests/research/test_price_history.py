@@ -106,6 +106,13 @@ class TestHistory:
             assert abs((days[height] - date(*parts)).days) <= 1
         assert [height for _, height in found.halvings] == [420_000, 630_000]
 
+    def test_a_halving_in_a_gap_is_where_the_table_has_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "holed.csv"
+        path.write_text("date,close\n2024-04-01,69000\n2024-04-02,66000\n2024-05-25,64000\n")
+        ((day, height),) = price_history(read_chain_history(path), ["true-price"]).halvings
+        assert height == 840_000
+        assert abs((date_of(day) - date(2024, 4, 20)).days) <= 1
+
     def test_without_a_market_models_come_from_the_chain_alone(self, chain: PriceHistory) -> None:
         assert np.isnan(chain.market).all()
         names = [track.model for track in chain.tracks]
@@ -216,8 +223,19 @@ class TestFigure:
         market = next(line for line in axes.lines if line.get_label() == "market")
         y = np.asarray(market.get_ydata(), float)
         assert len(y) == len(kept)
+        assert len(axes.collections) == 1  # the band
         np.testing.assert_array_equal(np.isnan(y), ~kept)
         np.testing.assert_array_equal(y[kept], holed.market)
+
+    def test_a_day_between_two_gaps_is_a_point(self, tmp_path: Path) -> None:
+        path = tmp_path / f"{'long' * 30}.csv"
+        path.write_text("date,close\n2024-04-01,69000\n2024-04-02,66000\n2024-04-25,64000\n")
+        figure = price_plot._panels(price_history(read_chain_history(path), ["power-law-a"]))
+        (axes,) = figure.axes
+        points = [line for line in axes.lines if line.get_marker() == "."]
+        assert float(points[0].get_ydata()[0]) == 64_000.0
+        assert not axes.collections  # no band of so few errors
+        assert len(figure._suptitle.get_text()) < 110
 
     def test_chain_alone_has_one_panel(self, chain: PriceHistory) -> None:
         (axes,) = price_plot._one_panel(chain).axes
@@ -225,24 +243,29 @@ class TestFigure:
         assert labels == [*(track.model for track in chain.tracks), "halving"]
         assert axes.get_yscale() == "log"
 
-    def test_nothing_written_stands_over_anything_else(self, found: PriceHistory) -> None:
-        """Titles, tick labels, axis labels and legend of the drawn figure keep apart."""
+    @pytest.mark.parametrize("names", [SHOWN, SHOWN[:1], SHOWN[:2]])
+    @pytest.mark.parametrize("last", [date(2016, 4, 20), date(2017, 6, 1), date(2021, 5, 13)])
+    def test_nothing_written_stands_over_anything_else(
+        self, history: ChainHistory, names: list[str], last: date
+    ) -> None:
+        """Titles, tick labels, axis labels and legend of the drawn figure keep apart, and within it."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        figure = price_plot._panels(found)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
+        figure = price_plot._panels(price_history(history, names, last=last))
+        FigureCanvasAgg(figure).draw()
         boxes = [figure._suptitle.get_window_extent(), figure.legends[0].get_window_extent()]
         for axes in figure.axes:
-            boxes += [axes._left_title.get_window_extent(), axes.xaxis.label.get_window_extent()]
-            ticks = [*axes.get_xticklabels(), *axes.get_yticklabels()]
-            boxes += [text.get_window_extent() for text in ticks if text.get_visible() and text.get_text()]
-        boxes = [box for box in boxes if box.width > 0 and box.height > 0]
+            boxes += [axes._left_title.get_window_extent()]
+            texts = []
+            for axis, side in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft")):
+                if axis.get_tick_params()[side]:
+                    low, high = sorted(axis.get_view_interval())
+                    seen = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+                    texts += [axis.label, axis.get_offset_text(), *seen]
+            boxes += [text.get_window_extent() for text in texts if text.get_text()]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes[:2])
         clashes = [
-            (a, b)
-            for i, a in enumerate(boxes)
-            for b in boxes[i + 1 :]
-            if a.shrunk(0.9, 0.9).overlaps(b.shrunk(0.9, 0.9)) and a.bounds != b.bounds
+            (a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :] if a.shrunk(0.95, 0.9).overlaps(b)
         ]
         assert not clashes
 
