@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.signal import lfilter
 from statsmodels.stats.multitest import multipletests
 
 from livetrading.research.walk_forward import (
@@ -20,6 +21,7 @@ from livetrading.research.walk_forward import (
     Form,
     compare,
     diebold_mariano,
+    equal_losses,
     forecast,
     growth_forecast,
     holm,
@@ -122,7 +124,7 @@ class TestComparison:
         assert found.rmse == pytest.approx(np.sqrt(np.mean(e**2)))
         assert found.rmse_ratio == pytest.approx(np.sqrt(np.mean(e**2) / np.mean(n**2)))
         assert found.median_ratio == pytest.approx(np.median(np.abs(e)) / np.median(np.abs(n)))
-        assert (found.statistic, found.p_value) == diebold_mariano(e**2 - n**2, 8)
+        assert (found.statistic, found.p_value) == equal_losses(e**2 - n**2, 8)
 
     @pytest.mark.parametrize(("horizon", "lags"), [(30, 2), (90, 8), (10, 0), (11, 1)])
     def test_overlap_counts_the_forecasts_that_share_days(self, horizon: int, lags: int) -> None:
@@ -149,10 +151,35 @@ class TestComparison:
         p = [diebold_mariano(np.convolve(rng.normal(size=358), window, "valid"), 8)[1] for _ in range(400)]
         assert 0.02 < np.mean(np.array(p) < 0.05) < 0.11
 
+    @pytest.mark.parametrize("lags", [0, 2, 8])
+    def test_equal_losses_are_the_more_careful_of_two_errors(self, lags: int) -> None:
+        rng = np.random.default_rng(8)
+        d = stats.zscore(lfilter([1.0], [1.0, -0.9], rng.normal(size=300))) + 0.4
+        n, r = len(d), np.corrcoef(d[1:] - d.mean(), d[:-1] - d.mean())[0, 1]
+        width = 1.1447 * (4 * r**2 * n / (1 - r**2) ** 2) ** (1 / 3)
+        k = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+        long_run = (d - d.mean()) @ np.maximum(0.0, 1.0 - k / width) @ (d - d.mean()) / n
+        b = width / n
+        t = d.mean() / np.sqrt(long_run / n) * 1.96 / np.polyval([-0.5324, 0.4160, 2.9694, 1.96], b)
+        statistic, p = equal_losses(d, lags)
+        assert statistic == pytest.approx(t, rel=0.02)  # r is of slightly other sums
+        assert statistic < diebold_mariano(d, lags)[0]
+        assert p == pytest.approx(2 * stats.t.sf(statistic, n - 1))
+
+    def test_losses_that_stay_for_years_are_not_called_unequal_by_chance(self) -> None:
+        rng = np.random.default_rng(9)
+        made = [lfilter([1.0], [1.0, -0.96], rng.normal(size=658))[300:] for _ in range(300)]
+        careless, careful = ([test(d, 2)[1] < 0.05 for d in made] for test in (diebold_mariano, equal_losses))
+        assert np.mean(careless) > 0.45
+        assert np.mean(careful) < 0.22
+
     def test_a_variance_that_is_not_above_0_gives_nothing(self) -> None:
         assert isnan(diebold_mariano(np.zeros(50), 2)[0])
         assert isnan(diebold_mariano(np.tile([1.0, -1.0], 40), 1)[1])
         assert isnan(diebold_mariano(np.ones(2), 2)[0])
+        assert isnan(equal_losses(np.zeros(50), 2)[0])
+        assert isnan(equal_losses(np.ones(50), 2)[1])
+        assert isnan(equal_losses(np.ones(2), 2)[0])
 
     def test_too_few_are_not_compared(self) -> None:
         few = Forecasts(origins=np.arange(29), values=np.zeros(29), outcomes=np.ones(29), horizon=30)
