@@ -1,7 +1,7 @@
 """The state of the chain at a height or a time, from the embedded facts: what a valuation needs of it."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, log, sqrt
 from typing import Final, overload
 
 import numpy as np
@@ -19,15 +19,17 @@ from livetrading.blockchain.domain import (
     whole_seconds,
 )
 from livetrading.blockchain.epochs import EPOCHS
-from livetrading.blockchain.mathematical_price import ENERGY_COST_USD_KWH
+from livetrading.blockchain.mathematical_price import ENERGY_COST_USD_KWH, true_price
 from livetrading.blockchain.protocol import (
     BLOCK_INTERVAL_S,
+    BLOCKS_PER_HALVING,
     BLOCKS_PER_RETARGET,
     GENESIS_BLOCK_TIME,
     SAT_PER_BTC,
     hashrate_from_difficulty,
     height_at,
     issued,
+    subsidy,
     time_at,
 )
 
@@ -35,6 +37,8 @@ __all__ = ["HEIGHT_ERROR", "ChainState", "chain_columns", "chain_state"]
 
 HEIGHT_ERROR: Final = 120.0
 """Standard error, in blocks, of a height interpolated in the embedded table."""
+HALVING_ERRORS: Final = 2.0
+"""Standard errors of the height within which a halving may be on the other side."""
 CHUNK: Final = 8192
 LAST_HEIGHT: Final = int(EPOCHS.start_height[-1])
 GENESIS_RULE: Final = f">= {GENESIS_BLOCK_TIME}, the time of the genesis block"
@@ -146,6 +150,7 @@ def chain_state(
         height_error=_height_error(block) if height is None else 0.0,
         notes=(
             *_clock_notes(block, height is None, time is None),
+            *(_halving_notes(block, seconds) if height is None else ()),
             *_rate_notes(block, hash_rate is None),
             *_efficiency_notes(seconds, efficiency is None),
         ),
@@ -172,6 +177,20 @@ def _clock_notes(height: int, from_time: bool, from_height: bool) -> list[str]:
     return [f"{name} interpolated between retargets: standard error about {wide}"]
 
 
+def _halving_notes(height: int, time: int) -> list[str]:
+    """Say that it may be the other side of a halving, where one is within two standard errors."""
+    halving = max(1, round(height / BLOCKS_PER_HALVING)) * BLOCKS_PER_HALVING
+    before, after = subsidy(halving - 1), subsidy(halving)
+    if abs(height - halving) > HALVING_ERRORS * _height_error(height) or after == 0:
+        return []
+    there, here = (true_price(block, 1.0, time, 1.0, 1.0).price_usd for block in (halving, halving - 1))
+    return [
+        f"the halving at height {halving} is within {HALVING_ERRORS:g} standard errors: the subsidy is "
+        f"{before / SAT_PER_BTC:g} BTC before it and {after / SAT_PER_BTC:g} from it on, TRUE PRICE "
+        f"{there / here:.2f} times as high from it on"
+    ]
+
+
 def _rate_notes(height: int, from_difficulty: bool) -> list[str]:
     notes = []
     if height >= EPOCHS.end_height:
@@ -181,6 +200,13 @@ def _rate_notes(height: int, from_difficulty: bool) -> list[str]:
     return notes
 
 
+def _yearly_gain() -> float:
+    """Share that efficiency lost a year from the survey of 2018 to that of 2024, the last that was made."""
+    earlier, later = ANCHORS[-4], ANCHORS[-2]
+    years = (later.day - earlier.day).days / 365.25
+    return 1.0 - exp(log(later.j_per_th / earlier.j_per_th) / years)
+
+
 def _efficiency_notes(time: int, from_time: bool) -> list[str]:
     if not from_time:
         return []
@@ -188,7 +214,11 @@ def _efficiency_notes(time: int, from_time: bool) -> list[str]:
     wide = "about 20 %" if year >= 2018 else "a factor of 2" if year >= 2013 else "more than a factor of 2"
     last = ANCHORS[-1]
     if np.datetime64(time, "s") >= np.datetime64(last.day) + 1:
-        return [f"efficiency held at {last.j_per_th:g} J/TH since {last.day}: uncertain by {wide}"]
+        return [
+            f"efficiency held at {last.j_per_th:g} J/TH since {last.day}, uncertain by {wide} on that day; "
+            f"from {ANCHORS[-4].day.year} to {ANCHORS[-2].day.year} fleets needed {_yearly_gain():.0%} less "
+            "every year, so that it is too high, and the more so the later"
+        ]
     return [f"efficiency interpolated between surveys and assumptions: uncertain by {wide}"]
 
 

@@ -182,3 +182,29 @@ def test_something_must_be_given() -> None:
     for function in (chain_state, chain_columns):
         with pytest.raises(DomainError, match=r"^heights? or times? must be given, was neither"):
             function()
+
+
+@pytest.mark.parametrize(
+    ("height", "told"),
+    [(839_761, True), (839_994, True), (840_239, True), (839_759, False), (840_241, False)],
+)
+def test_a_halving_within_two_standard_errors_is_told(height: int, told: bool) -> None:
+    state = chain_state(time=time_at(height))
+    assert state.height == height
+    said = [note for note in state.notes if "the halving at height 840000" in note]
+    assert len(said) == told
+    for note in said:
+        assert "6.25 BTC before it and 3.125 from it on" in note
+        assert "1.77 times" in note  # TRUE PRICE of blocks 839999 and 840000
+
+
+def test_no_halving_is_told_of_a_height_that_is_given_or_of_none() -> None:
+    assert not [note for note in chain_state(839_999).notes if "halving" in note]
+    assert not [note for note in chain_state(time=time_at(20)).notes if "halving" in note]
+
+
+def test_a_held_efficiency_is_said_to_be_the_more_too_high_the_later() -> None:
+    note = next(note for note in chain_state(960_000).notes if "held at 25 J/TH" in note)
+    years = (np.datetime64("2024-06-30") - np.datetime64("2018-07-01")) / np.timedelta64(1, "D") / 365.25
+    assert f"{1 - (28.2 / 89) ** (1 / years):.0%} less every year" in note
+    assert "too high, and the more so the later" in note
