@@ -38,7 +38,7 @@ def findings(found: Evaluation) -> tuple[str, ...]:
 
 
 def _own(found: Evaluation) -> list[Row]:
-    """Models that know no market price."""
+    """Models that read no market price, though their constants may be fitted to some."""
     return [row for row in found.rows if not row.prices_inside]
 
 
@@ -56,7 +56,7 @@ def _levels(found: Evaluation) -> Iterator[str]:
     past = found.row(f"price {CHANGE_DAYS} days ago")
     if known:
         low, high = min(known), max(known)
-        yield f"The levels of the {len(known)} models that know no prices correlate with the market at " + (
+        yield f"The levels of the {len(known)} models that read no prices correlate with the market at " + (
             f"{low:.2f} to {high:.2f}." if len(known) > 1 else f"{low:.2f}."
         )
         if past is not None and not isnan(past.tracking.corr_levels):

@@ -268,13 +268,16 @@ def test_true_price_is_the_formula_s_bit_for_bit() -> None:
     assert other.notes == ()
 
 
-@pytest.mark.parametrize("name", ["s2f-planb-2019", "s2f-463d"])
-def test_where_stock_to_flow_is_singular(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "factors"), [("s2f-planb-2019", "2.9 to 11.7"), ("s2f-463d", "5.1 to 22.4")]
+)
+def test_where_stock_to_flow_is_singular(name: str, factors: str) -> None:
     said = model(name).value({"height": np.array([0, 1, 52_560, 52_561, 6_929_999, 6_930_000])})
     assert said.reason.tolist() == ["height 0", "", "", "", "", "no subsidy"]
     assert said.parts["stock_to_flow"][2] == 1.0
     assert "stock-to-flow is at most 1: the power law goes on, below all it was fitted to" in said.notes
     assert said.notes[0].startswith("a documented failure")
+    assert said.notes[0].endswith(f"by factors of {factors}")  # its own, not the other's
     late = model(name).value({"height": 925_810})
     assert not any("at most 1" in note for note in late.notes)
 

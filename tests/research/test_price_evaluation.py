@@ -206,6 +206,7 @@ class TestFindings:
         said = " ".join(findings(found))
         assert f"off by a factor of {np.exp(row.tracking.median_abs):.2f} in the median" in said
         assert f"correlate with the market's at {row.tracking.corr_changes:+.2f}" in said
+        assert "models that read no prices correlate" in said  # their constants were fitted to some
         assert "outside this window" in said
         assert "No model here is offered as an edge." in said
 

@@ -20,6 +20,8 @@ __all__ = ["BLOCKS_PER_YEAR", "PLANB_2019", "VARIANT_463D", "StockToFlow"]
 BLOCKS_PER_YEAR: Final = 52_560
 """6 * 24 * 365. The other convention, 365.25 days, is 52,596 and makes the ratio 0.07% smaller."""
 
+FAILURE: Final = "a documented failure: in the years 2022 to 2025 its median was too high by factors of {}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class StockToFlow(ChannelModel):
@@ -33,6 +35,8 @@ class StockToFlow(ChannelModel):
         a and b, fitted to market prices.
     blocks_per_year : int
         52,560, or 52,596 for years of 365.25 days.
+    convention, failure : str
+        Notes: how it departs from its original, and how it did on days after its fit.
     """
 
     kind: Literal["cap", "price"]
@@ -40,6 +44,7 @@ class StockToFlow(ChannelModel):
     exponent: float
     fit_window: Window | None = None
     convention: str = ""
+    failure: str = ""
     blocks_per_year: int = BLOCKS_PER_YEAR
     unit: str = field(init=False, default="")
     channels: tuple[str, ...] = field(init=False, default=("height",))
@@ -65,7 +70,7 @@ class StockToFlow(ChannelModel):
 
     def _notes(self, first_year: bool) -> tuple[str, ...]:
         notes = [
-            "a documented failure: since 2022 it is too high by factors of 3 to 22",
+            *([self.failure] if self.failure else []),
             window_note(self.fit_window),
             f"a year is {self.blocks_per_year:,} blocks",
         ]
@@ -84,6 +89,7 @@ PLANB_2019: Final = StockToFlow(
     intercept=14.6,
     exponent=3.3,
     fit_window=(date(2009, 12, 1), date(2019, 2, 28)),
+    failure=FAILURE.format("2.9 to 11.7"),
     convention="its author left the first million coins out of the stock; here they are in",
 )
 VARIANT_463D: Final = StockToFlow(
@@ -93,5 +99,6 @@ VARIANT_463D: Final = StockToFlow(
     kind="price",
     intercept=-1.84,
     exponent=3.36,
+    failure=FAILURE.format("5.1 to 22.4"),
     convention="463 days name the variant's flow; here the flow is a year's at the current subsidy",
 )
