@@ -244,8 +244,8 @@ def _bartlett_statistic(difference: Floats, lags: int) -> float:
     square = float(centred @ centred)
     if n <= lags + 1 or not square > 1e-24 * float(difference @ difference):
         return nan
-    r = min(0.97, max(-0.97, float(centred[1:] @ centred[:-1]) / square))
-    width = max(lags + 1.0, 1.1447 * (4.0 * r * r * n / (1.0 - r * r) ** 2) ** (1.0 / 3.0))
+    r: float = min(0.97, max(-0.97, float(centred[1:] @ centred[:-1]) / square))
+    width: float = max(lags + 1.0, 1.1447 * (4.0 * r * r * n / (1.0 - r * r) ** 2) ** (1.0 / 3.0))
     variance = square / n
     for k in range(1, min(n, ceil(width))):
         variance += 2.0 * (1.0 - k / width) * float(centred[k:] @ centred[:-k]) / n
