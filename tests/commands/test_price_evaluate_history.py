@@ -111,7 +111,7 @@ class TestHistory:
     @pytest.mark.parametrize("suffix", ["png", "svg", "html"])
     def test_plot(self, made_history: Path, tmp_path: Path, suffix: str, capsys: Capture) -> None:
         path = tmp_path / f"out.{suffix}"
-        assert main(["price", "history", str(made_history), "--plot", str(path)]) == 0
+        assert main(["price", "history", str(made_history), "--model", "s2f-463d", "--plot", str(path)]) == 0
         starts = {"png": b"\x89PNG", "svg": b"<?xml", "html": b"<!DOCTYPE html>"}
         assert path.read_bytes().startswith(starts[suffix])
 

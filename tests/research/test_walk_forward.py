@@ -195,7 +195,7 @@ class TestComparison:
 
 
 class TestHolm:
-    @settings(max_examples=15, deadline=None)  # each takes statsmodels 50 ms
+    @settings(max_examples=8, deadline=None)  # each takes statsmodels 50 ms
     @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
     def test_equals_statsmodels(self, p: list[float]) -> None:
         np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)
