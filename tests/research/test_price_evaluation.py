@@ -363,6 +363,25 @@ class TestRecorded:
                 assert tuple(" ".join(row).split()) in shown
 
 
+def test_all_recorded_days_say_what_the_readme_says_of_them() -> None:
+    if not RECORDED.exists():
+        pytest.skip("the recorded daily history is not beside the checkout (shared/data)")
+    found = evaluate(read_chain_history(RECORDED))
+    row = found.row("true-price")
+    assert row is not None
+    assert (found.days, found.first, found.last) == (5798, date(2010, 7, 18), date(2026, 6, 1))
+    assert row.cointegration.p_value == pytest.approx(0.053, abs=0.0005)
+    assert row.tracking.corr_changes == pytest.approx(0.34, abs=0.005)
+    ratios = {
+        (one.label, one.horizon): round(one.naive.rmse_ratio, 2)
+        for one in found.outlooks
+        if one.form == "error-correction" and one.label in ("true-price", "power-law-a", "power-law-b")
+    }
+    assert (ratios["true-price", 30], ratios["true-price", 90]) == (1.00, 1.03)
+    assert all(1.01 <= ratio <= 1.04 for (label, _), ratio in ratios.items() if label != "true-price")
+    assert not [one for one in found.outlooks if one.verdict == "beats"]
+
+
 def tolerance_of(name: str) -> float:
     if name.startswith("corr") or name == "refit_slope":
         return 0.01
