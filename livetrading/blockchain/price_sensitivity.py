@@ -11,6 +11,7 @@ from livetrading.blockchain.protocol import DomainError
 
 __all__ = [
     "INPUTS",
+    "LARGEST_CHANGE",
     "UNCERTAINTY",
     "Bar",
     "Elasticities",
@@ -36,6 +37,8 @@ UNCERTAINTY: Final[Mapping[Input, tuple[float, float]]] = MappingProxyType(
 
 Hash rate is estimated from three days of blocks, efficiency and energy cost are judgements.
 """
+LARGEST_CHANGE: Final = 1e6
+"""A relative change beyond all sense, and so small that no change of all inputs together overflows a price."""
 
 
 class PriceState(Protocol):
@@ -157,7 +160,8 @@ class _Point:
 
     def price(self) -> float:
         scarcity, maturity, factor = self.parts()
-        return self.scale / self.reward * (1.0 + scarcity + maturity * factor)
+        price = self.scale / self.reward * (1.0 + scarcity + maturity * factor)
+        return price if isfinite(price) else nan
 
     def parts(self) -> tuple[float, float, float]:
         stock_to_flow = self.stock_years / self.reward
@@ -233,18 +237,18 @@ def price_with(state: PriceState, changes: Mapping[Input, float]) -> float:
     ----------
     state : PriceState
     changes : mapping of str to float
-        Relative change by input, above -1: -0.2 is a fifth less.
+        Relative change by input, above -1 and at most 1e6: -0.2 is a fifth less.
 
     Returns
     -------
     float
-        USD/BTC; NaN where there is no price. A supply of 21 million BTC or more has the supply factor 1, as
+        USD/BTC; NaN where there is no price, or none that a float holds. A supply of 21 million BTC or more has the supply factor 1, as
         in `true_price`.
 
     Raises
     ------
     DomainError
-        If an input is unknown, a change is not finite or at most -1, or as `true_price`.
+        If an input is unknown, a change is outside its range, or as `true_price`.
     TypeError
         As `true_price`.
     """
@@ -308,6 +312,7 @@ def joint_range(
     Returns
     -------
     JointRange
+        All but `price` NaN where a float does not hold an end of a bar.
 
     Raises
     ------
@@ -323,8 +328,11 @@ def joint_range(
     """
     bars = tornado(state, low, high)
     here = price_with(state, {})
+    no_share = MappingProxyType({bar.input: nan for bar in bars})
     if not here > 0.0:
-        return JointRange(here, here, here, here, here, MappingProxyType({bar.input: nan for bar in bars}))
+        return JointRange(here, here, here, here, here, no_share)
+    if not all(bar.price_low > 0.0 and bar.price_high > 0.0 for bar in bars):
+        return JointRange(here, nan, nan, nan, nan, no_share)
     down = {b.input: b.low if b.price_low <= b.price_high else b.high for b in bars}
     up = {b.input: b.high if b.price_low <= b.price_high else b.low for b in bars}
     fall = sum(min(0.0, *_logs(bar, here)) ** 2 for bar in bars)
@@ -406,5 +414,7 @@ def _ranges(
 def _check_change(name: str, change: float) -> None:
     if name not in INPUTS:
         raise DomainError(f"an input must be one of {', '.join(INPUTS)}, was {name!r}")
-    if not (isfinite(change) and change > -1.0):
-        raise DomainError(f"a change of {name} must be finite and above -1, was {change!r}")
+    if not -1.0 < change <= LARGEST_CHANGE:
+        raise DomainError(
+            f"a change of {name} must be finite, above -1 and at most {LARGEST_CHANGE:g}, was {change!r}"
+        )

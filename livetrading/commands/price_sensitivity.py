@@ -1,7 +1,6 @@
 """``livetrading price sensitivity``: what an error of an input does to TRUE PRICE."""
 
 import re
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -93,13 +92,16 @@ def _without_none(tree: Tree) -> Tree:
 def _changes(text: str, flag: str) -> "dict[Input, float]":
     """Read relative changes: one per cent for every input, or one each by name."""
     from livetrading.blockchain.domain import DomainError
-    from livetrading.blockchain.price_sensitivity import INPUTS
+    from livetrading.blockchain.price_sensitivity import INPUTS, LARGEST_CHANGE
 
     def change(part: str) -> float:
         if not re.fullmatch(NUMBER, part.strip(), re.ASCII):
             raise DomainError(f"a change must be a number, in per cent, was {part.strip()!r} ({flag})")
-        if not -100.0 < float(part) < inf:
-            raise DomainError(f"a change must be above -100 per cent, was {part.strip()} ({flag})")
+        if not -100.0 < float(part) <= 100.0 * LARGEST_CHANGE:
+            raise DomainError(
+                f"a change must be above -100 and at most {100.0 * LARGEST_CHANGE:g} per cent, "
+                f"was {part.strip()} ({flag})"
+            )
         return float(part) / 100.0
 
     if "=" not in text:

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import FrozenInstanceError, dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import assume, given
@@ -233,9 +234,18 @@ def test_where_there_is_none_it_says_so(state: State, reason: str) -> None:
         ({}, {}, "low and high must have the same inputs, one or more, was none and none"),
         ({"days": -0.1}, {"supply": 0.1}, "low and high must have the same inputs, .*, was days and supply"),
         ({"days": 0.2}, {"days": 0.1}, "low of days must be at most its high, was 0.2 and 0.1"),
-        ({"days": -1.0}, {"days": 0.1}, "a change of days must be finite and above -1, was -1.0"),
-        ({"days": math.nan}, {"days": 0.1}, "a change of days must be finite and above -1, was nan"),
-        ({"days": 0.0}, {"days": math.inf}, "a change of days must be finite and above -1, was inf"),
+        ({"days": -1.0}, {"days": 0.1}, "a change of days must be finite, above -1 and at most .*, was -1.0"),
+        (
+            {"days": math.nan},
+            {"days": 0.1},
+            "a change of days must be finite, above -1 and at most .*, was nan",
+        ),
+        (
+            {"days": 0.0},
+            {"days": math.inf},
+            "a change of days must be finite, above -1 and at most .*, was inf",
+        ),
+        ({"days": 0.0}, {"days": 1.1e6}, "a change of days must be .* at most 1e.06, was 1100000.0"),
         ({"price": 0.0}, {"price": 0.1}, "an input must be one of hash_rate, .*, was 'price'"),
     ],
 )
@@ -243,6 +253,31 @@ def test_bad_ranges(low: dict[Input, float], high: dict[Input, float], message: 
     for function in (tornado, joint_range):
         with pytest.raises(DomainError, match=f"^{message}"):
             function(HERE, low, high)
+
+
+EXTREME: Final = st.floats(1e-300, 1.7e308)
+
+
+@given(
+    st.builds(State, st.integers(1, 6_929_999), EXTREME, st.integers(1_231_006_505, 2**52), EXTREME, EXTREME),
+    st.floats(0.0, 0.999999),
+    st.floats(0.0, 1e6),
+)
+def test_what_a_float_does_not_hold_is_nan(state: State, fall: float, rise: float) -> None:
+    low, high = dict.fromkeys(INPUTS, -fall), dict.fromkeys(INPUTS, rise)
+    found, bars = joint_range(state, low, high), tornado(state, low, high)
+    ends = [end for bar in bars for end in (bar.price_low, bar.price_high)]
+    joint = [found.all_low, found.all_high, found.independent_low, found.independent_high]
+    assert not any(math.isinf(value) for value in (*ends, *joint, *found.share.values()))
+    if not all(end > 0.0 for end in ends) and found.price != 0.0:
+        assert all(math.isnan(value) for value in (*joint, *found.share.values()))
+
+
+def test_a_bar_that_ends_at_0_for_a_float_has_no_logarithm() -> None:
+    state = State(hash_rate=7.5e14, energy_cost=5e-324)
+    found = joint_range(state, {"energy_cost": -0.9}, {"energy_cost": 0.0})
+    assert 0.0 < found.price < 1e-320
+    assert math.isnan(found.independent_low)
 
 
 def test_bad_states() -> None:

@@ -151,8 +151,18 @@ class TestSensitivity:
             ("--low=-20", "Invalid value: --low and --high must be given together"),
             ("--low x --high 1", "a change must be a number, in per cent, was 'x' (--low)"),
             ("--low 1 --high nan", "a change must be a number, in per cent, was 'nan' (--high)"),
-            ("--low=-100 --high 1", "a change must be above -100 per cent, was -100 (--low)"),
-            ("--low 1 --high 1e999", "a change must be above -100 per cent, was 1e999 (--high)"),
+            (
+                "--low=-100 --high 1",
+                "a change must be above -100 and at most 1e+08 per cent, was -100 (--low)",
+            ),
+            (
+                "--low 1 --high 1e999",
+                "a change must be above -100 and at most 1e+08 per cent, was 1e999 (--high)",
+            ),
+            (
+                "--height 1 --low 1e308 --high 1e308",
+                "a change must be above -100 and at most 1e+08 per cent, was 1e308",
+            ),
             ("--low foo=1 --high foo=2", "an input must be one of hash_rate, "),
             ("--low days=1,days=2 --high days=3", "an input must be given once, was 'days' twice (--low)"),
             ("--low days=1 --high supply=2", "low and high must have the same inputs"),
