@@ -38,7 +38,7 @@ UNCERTAINTY: Final[Mapping[Input, tuple[float, float]]] = MappingProxyType(
 Hash rate is estimated from three days of blocks, efficiency and energy cost are judgements.
 """
 LARGEST_CHANGE: Final = 1e6
-"""A relative change beyond all sense, and so small that no change of all inputs together overflows a price."""
+"""A relative change beyond all sense, and too small for all of them together to overflow a price."""
 
 
 class PriceState(Protocol):
@@ -242,8 +242,8 @@ def price_with(state: PriceState, changes: Mapping[Input, float]) -> float:
     Returns
     -------
     float
-        USD/BTC; NaN where there is no price, or none that a float holds. A supply of 21 million BTC or more has the supply factor 1, as
-        in `true_price`.
+        USD/BTC; NaN where there is no price, or none that a float holds. A supply of 21 million BTC or more
+        has the supply factor 1, as in `true_price`.
 
     Raises
     ------

@@ -34,6 +34,8 @@ RETURN_DAYS: Final = 90
 LEAST: Final = 30
 """Fewest days that a statistic is computed of."""
 LEAST_COINTEGRATION: Final = 250
+RANK: Final = 1e-10
+"""Least singular value over the largest at which lagged changes count as different."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,16 +252,32 @@ def cointegration(price: Floats, model: Floats) -> Cointegration:
     # Of matrices this small several threads only wait for each other, on a busy machine for minutes.
     one_thread = import_module("threadpoolctl").threadpool_limits(1, "blas")
     with one_thread, warnings.catch_warnings():
-        # A model that is the price to the rounding, told by its infinite statistic.
-        collinear = import_module("statsmodels.tools.sm_exceptions").CollinearityWarning
-        warnings.simplefilter("ignore", collinear)
+        # A model that is the price to the rounding, and regressors short of full rank: both are told below.
+        told = import_module("statsmodels.tools.sm_exceptions").ModelWarning
+        warnings.simplefilter("ignore", told)
         statistic, p_value, _ = stattools.coint(
             price[start:end], model[start:end], trend="c", method="aeg", maxlag=lags, autolag="aic"
         )
     if not np.isfinite(statistic):
         reason = "the model equals the price but for a factor"
+    elif not _determined(price[start:end], model[start:end], lags):
+        reason = "too few different changes for the lags"
+    if reason:
         return Cointegration(statistic=nan, p_value=nan, days=n, lags_max=lags, reason=reason)
     return Cointegration(statistic=float(statistic), p_value=float(p_value), days=n, lags_max=lags, reason="")
+
+
+def _determined(price: Floats, model: Floats, lags: int) -> bool:
+    """Whether the regression on the most lags has one solution: of another, a t is what rounding leaves."""
+    intercept, slope, _, _ = least_squares(model, price)
+    residual = price - intercept - slope * model
+    moved = np.diff(residual)
+    lagged = np.lib.stride_tricks.sliding_window_view(moved, lags)[:-1]
+    regressors = np.column_stack([residual[lags:-1], lagged])
+    scale = np.sqrt(np.mean(regressors**2, axis=0))
+    if not scale.all():
+        return False
+    return int(np.linalg.matrix_rank(regressors / scale, rtol=RANK)) == lags + 1
 
 
 def _longest_stretch(known: NDArray[np.bool_]) -> tuple[int, int]:

@@ -143,6 +143,22 @@ class TestCointegration:
         assert isnan(cointegration(price, np.full(len(price), nan)).p_value)
         assert cointegration(price, price + 0.5).reason == "the model equals the price but for a factor"
 
+    @pytest.mark.parametrize(
+        "price",
+        [
+            np.log(100.0 + np.arange(1400.0)),
+            np.where(np.arange(1400) % 2, 20.0, -18.0),
+        ],
+        ids=["a smooth line", "two prices in turn"],
+    )
+    def test_says_so_where_lags_cannot_be_told_apart(self, price: np.ndarray) -> None:
+        model = np.log(2000.0 + np.arange(1400.0))
+        for same in (model, 5.8 * model - 30.0):
+            found = cointegration(price, same)
+            assert isnan(found.statistic)
+            assert isnan(found.p_value)
+            assert found.reason == "too few different changes for the lags"
+
     def test_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def gone(name: str) -> None:
             raise ImportError(name)
