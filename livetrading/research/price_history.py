@@ -53,7 +53,8 @@ class Track:
         USD/BTC, NaN where the model has none.
     low, high : ndarray of float64, shape (n,)
         The model times the exponential of the 10 % and the 90 % quantile of the errors ln price - ln model of
-        the days before, of which there are 365 at least; NaN where there are fewer or no market.
+        the days before, of which there are 365 at least; NaN where there are fewer or no market, or where a
+        float does not hold it.
     judged, inside : int
         Days with a price and a band, and those of them on which the price lay in the band; 80 % would, were
         the errors of every day like those before it.
@@ -170,7 +171,7 @@ def _track(one: Model, market: Floats, value: Floats, shown: NDArray[np.bool_]) 
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.log(market) - np.log(value)
     lows, highs = expanding_band(error)
-    low, high = (value * np.exp(lows))[shown], (value * np.exp(highs))[shown]
+    low, high = _shifted(value, lows)[shown], _shifted(value, highs)[shown]
     price = market[shown]
     judged = ~np.isnan(price + low)
     return Track(
@@ -185,6 +186,13 @@ def _track(one: Model, market: Floats, value: Floats, shown: NDArray[np.bool_]) 
         judged=int(np.count_nonzero(judged)),
         inside=int(np.count_nonzero(judged & (price >= low) & (price <= high))),
     )
+
+
+def _shifted(value: Floats, error: Floats) -> Floats:
+    """Value times the exponential of an error, NaN where a float does not hold it."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = value * np.exp(error)
+    return np.where(np.isfinite(ends), ends, nan)
 
 
 def expanding_band(error: Floats) -> tuple[Floats, Floats]:

@@ -80,6 +80,17 @@ class TestBand:
         low, high = expanding_band(error)
         assert (low[-1], high[-1]) == (1.0, 1.0)
 
+    def test_what_a_float_does_not_hold_has_no_band(self, tmp_path: Path) -> None:
+        days = [
+            f"{date_of(day_of(date(2014, 1, 2)) + i)},500,1e-300,{1e-300 if i < 367 else 1e18}"
+            for i in range(370)
+        ]
+        file = tmp_path / "tiny.csv"
+        file.write_text("date,price,market_cap_usd,realized_cap_usd\n" + "\n".join(days))
+        (track,) = price_history(read_chain_history(file), ["realized-price"]).tracks
+        assert not np.isinf(track.low).any()
+        assert np.isnan(track.high[-1])
+
     def test_tracks_have_the_band_of_their_errors(self, found: PriceHistory) -> None:
         for track in found.tracks:
             error = pd.Series(np.log(found.market) - np.log(track.price))
