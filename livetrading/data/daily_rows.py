@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[Row]]:
         raise DataError(f"{path} must be a readable file, was: a directory, a pipe or a device")
     rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
     _, header = next(rows)
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         rows.close()
         raise DataError(
