@@ -40,6 +40,7 @@ HashRate = Annotated[
 
 DATE: Final = r"\d{4}-\d{2}-\d{2}"
 MOMENT: Final = rf"{DATE}[T ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,6}})?)?(Z|[+-]\d{{2}}:?\d{{2}})"
+NUMBER: Final = r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)"
 UNIX: Final = r"[+-]?\d{1,12}"
 LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999, the last that a date can name."""
@@ -116,10 +117,10 @@ def parse_whole(text: str, name: str, flag: str, low: int, high: int) -> int:
 
 
 def _parse_positive(text: str, name: str, unit: str, flag: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _domain_error(f"{name} must be a number, in {unit}, was {text!r} ({flag})") from None
+    # Python would also take the digits of other scripts, and underscores between them.
+    if not re.fullmatch(NUMBER, text, re.ASCII | re.IGNORECASE):
+        raise _domain_error(f"{name} must be a number, in {unit}, was {text!r} ({flag})")
+    value = float(text)
     if not (isfinite(value) and 0.0 < value <= LARGEST):
         raise _domain_error(f"{name} must be above 0 and at most {LARGEST:g} {unit}, was {value!r} ({flag})")
     return value

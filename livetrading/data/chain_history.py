@@ -306,12 +306,14 @@ def _number(at: str, name: str, cell: str) -> float | int:
     if name in POSITIVE:
         rule = f"above 0, up to {high:g}"
     try:
+        # Python takes more: the digits of every script, and underscores between them.
+        text = ascii(cell)[1:-1].replace("_", "?")
         if name == "height":
-            whole = int(cell.replace("_", "?"))
+            whole = int(text)
             if not 0 <= whole < 6_930_000:
                 raise DataError(f"{at}: {name} must be {rule}, was {cell!r}")
             return whole
-        value = float(cell.replace("_", "?"))  # Python's own literals group digits with it
+        value = float(text)
     except ValueError as error:
         if isinstance(error, DataError):
             raise

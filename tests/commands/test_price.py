@@ -233,6 +233,8 @@ BAD_INPUT: Final = {
     "cost nan": ("--energy-cost nan", "was nan"),
     "cost inf": ("--energy-cost inf", "was inf"),
     "cost no number": ("--energy-cost cheap", "energy cost must be a number, in USD/kWh, was 'cheap'"),
+    "cost with underscore": ("--energy-cost 1_000", "must be a number, in USD/kWh, was '1_000'"),
+    "cost in other digits": ("--energy-cost \u0663", "must be a number, in USD/kWh, was '\u0663'"),
     "efficiency 0": ("--efficiency 0", "efficiency must be above 0 and at most 1e+12 J/TH, was 0.0"),
     "efficiency nan": ("--efficiency nan", "was nan (--efficiency)"),
     "hash rate 0": ("--hash-rate 0", "hash rate must be above 0 and at most 1e+12 EH/s, was 0.0"),

@@ -227,6 +227,8 @@ BAD: Final = [
     ("date,close\n2020-01-01,-5\n", r"line 2: price_usd must be from 1e-12 to 1e\+15, was '-5'"),
     ("date,close\n2020-01-01,nan\n", "line 2: price_usd must be from .*, was 'nan'"),
     ("date,close\n2020-01-01,inf\n", "line 2: price_usd must be from .*, was 'inf'"),
+    ("date,close\n2020-01-01,\u0663\n", "line 2: price_usd must be from .*, was '\u0663'"),
+    ("date,close,height\n2020-01-01,5,61067\u0663\n", "line 2: height must be a whole number .*, was"),
     ("date,close\n2020-01-01,1_000\n", "line 2: price_usd must be from .*, was '1_000'"),
     ("date,close\n2020-01-01,cheap\n", "line 2: price_usd must be from .*, was 'cheap'"),
     ("date,close\n2009-01-02,1\n", "line 2: a day must be a date from 2009-01-03 to 2139-12-31"),
