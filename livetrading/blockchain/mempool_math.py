@@ -111,14 +111,14 @@ def rate_from_rpc(btc_per_kvb: float) -> float:
     Parameters
     ----------
     btc_per_kvb : float
-        >= 0; whole satoshi a kvB, whatever its last digits are.
+        0 to 21e6; whole satoshi a kvB, whatever its last digits are.
 
     Raises
     ------
     DomainError
-        If it is negative or not finite.
+        If it is outside that range.
     """
-    return round(float_of(btc_per_kvb, "btc_per_kvb", "finite and >= 0", low=0.0) * 1e8) / 1000
+    return round(float_of(btc_per_kvb, "btc_per_kvb", "finite and >= 0", low=0.0, high=21e6) * 1e8) / 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

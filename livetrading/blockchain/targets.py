@@ -44,6 +44,10 @@ def _each(function: Callable[[int], Any], values: Integers | BigInts, dtype: typ
 
 def _expand(bits: int) -> int:
     """Target of compact `bits`, whatever its size."""
+    try:
+        bits = index(bits)
+    except TypeError:
+        raise TypeError(f"bits must be an int, was {bits!r}") from None
     if not 0 <= bits <= 0xFFFFFFFF:
         raise DomainError(f"bits must be a 32-bit number, was {bits:#x}")
     if bits & 0x800000:

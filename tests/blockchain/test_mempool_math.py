@@ -95,6 +95,7 @@ class TestUnits:
             (lambda: fee_rate(np.array([1, -2]), np.array([1, 1])), "fee must be >= 0, was -2"),
             (lambda: vbytes_of_weight(0), "weight must be >= 1, was 0"),
             (lambda: rate_from_rpc(math.nan), "btc_per_kvb must be finite and >= 0, was nan"),
+            (lambda: rate_from_rpc(1e308), "btc_per_kvb must be <= 21000000, was 1e.308"),
             (lambda: congestion(-1.0), "vbytes must be finite and >= 0, was -1.0"),
             (lambda: fullness(1.0, 0.0), "maximum must be finite and > 0, was 0.0"),
             (lambda: fullness(-1.0, 1.0), "usage must be finite and >= 0, was -1.0"),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -397,3 +398,12 @@ def test_the_last_time() -> None:
 
 def test_domain_errors_are_the_packages_own() -> None:
     assert issubclass(DomainError, LivetradingError)
+
+
+@pytest.mark.parametrize("wrong", [1e100, 0.5, math.nan, math.inf, 1e-320])
+def test_bits_that_are_no_int(wrong: Any) -> None:
+    for function in (target_from_bits, difficulty, work):
+        with pytest.raises(TypeError, match="bits must be an int, was "):
+            function(wrong)
+        with pytest.raises(TypeError, match="bits must be an int, was "):
+            function(0x1D00FFFF, limit_bits=wrong)
