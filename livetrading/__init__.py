@@ -10,7 +10,18 @@ if TYPE_CHECKING:
     from livetrading.blockchain.chain_clock import ChainClock
     from livetrading.config import Config, ConfigError, load_config
     from livetrading.core.broker import PaperBroker
-    from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
+    from livetrading.core.dtypes import (
+        BAR,
+        FILL,
+        KNOT,
+        RESULT,
+        TICK,
+        BarFlag,
+        Reason,
+        Refusal,
+        Rejection,
+        TickFlag,
+    )
     from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError, OrderError
     from livetrading.core.include import get_include
     from livetrading.core.market import (
@@ -41,12 +52,14 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BAR",
     "FILL",
     "KNOT",
     "RESULT",
     "TICK",
     "BadTick",
     "Bar",
+    "BarFlag",
     "BookSettings",
     "BootstrapMarket",
     "BrokerSettings",
@@ -93,7 +106,18 @@ _MODULES = {
     "blockchain.chain_clock": ("ChainClock",),
     "config": ("Config", "ConfigError", "load_config"),
     "core.broker": ("PaperBroker",),
-    "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
+    "core.dtypes": (
+        "BAR",
+        "FILL",
+        "KNOT",
+        "RESULT",
+        "TICK",
+        "BarFlag",
+        "Reason",
+        "Refusal",
+        "Rejection",
+        "TickFlag",
+    ),
     "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
     "core.include": ("get_include",),
     "core.market": (
