@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from livetrading.blockchain.chain_clock import ChainClock
     from livetrading.config import Config, ConfigError, load_config
+    from livetrading.core.bar_rules import (
+        DollarBars,
+        DollarImbalanceBars,
+        RunBars,
+        TickBars,
+        TickImbalanceBars,
+        TimeBars,
+        VolumeBars,
+        VolumeImbalanceBars,
+    )
+    from livetrading.core.bars import BarBuilder
     from livetrading.core.broker import PaperBroker
     from livetrading.core.dtypes import (
         BAR,
@@ -22,7 +33,7 @@ if TYPE_CHECKING:
         Rejection,
         TickFlag,
     )
-    from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError, OrderError
+    from livetrading.core.errors import BadTick, BarError, ChainKnotsExhausted, LivetradingError, OrderError
     from livetrading.core.include import get_include
     from livetrading.core.market import (
         BootstrapMarket,
@@ -43,6 +54,7 @@ if TYPE_CHECKING:
         SizingSettings,
         VoteSettings,
     )
+    from livetrading.data.bars import bars, parse_rule
     from livetrading.data.errors import DataError
     from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
     from livetrading.engine.hft import run_hft
@@ -59,6 +71,8 @@ __all__ = [
     "TICK",
     "BadTick",
     "Bar",
+    "BarBuilder",
+    "BarError",
     "BarFlag",
     "BookSettings",
     "BootstrapMarket",
@@ -69,6 +83,8 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "DollarBars",
+    "DollarImbalanceBars",
     "ExitSettings",
     "GarchMarket",
     "GbmMarket",
@@ -83,18 +99,26 @@ __all__ = [
     "Refusal",
     "Rejection",
     "Report",
+    "RunBars",
     "Settings",
     "SignalSettings",
     "SizingSettings",
     "Strategy",
     "StrategyError",
     "StrategyResult",
+    "TickBars",
     "TickFlag",
+    "TickImbalanceBars",
+    "TimeBars",
+    "VolumeBars",
+    "VolumeImbalanceBars",
     "VoteSettings",
     "__version__",
+    "bars",
     "get_include",
     "load_config",
     "open_ticks",
+    "parse_rule",
     "read_ticks",
     "realised_sd",
     "run_hft",
@@ -105,6 +129,17 @@ __all__ = [
 _MODULES = {
     "blockchain.chain_clock": ("ChainClock",),
     "config": ("Config", "ConfigError", "load_config"),
+    "core.bar_rules": (
+        "DollarBars",
+        "DollarImbalanceBars",
+        "RunBars",
+        "TickBars",
+        "TickImbalanceBars",
+        "TimeBars",
+        "VolumeBars",
+        "VolumeImbalanceBars",
+    ),
+    "core.bars": ("BarBuilder",),
     "core.broker": ("PaperBroker",),
     "core.dtypes": (
         "BAR",
@@ -118,7 +153,7 @@ _MODULES = {
         "Rejection",
         "TickFlag",
     ),
-    "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
+    "core.errors": ("BadTick", "BarError", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
     "core.include": ("get_include",),
     "core.market": (
         "BootstrapMarket",
@@ -139,6 +174,7 @@ _MODULES = {
         "SizingSettings",
         "VoteSettings",
     ),
+    "data.bars": ("bars", "parse_rule"),
     "data.errors": ("DataError",),
     "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
     "engine.hft": ("run_hft",),
