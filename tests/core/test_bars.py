@@ -64,7 +64,9 @@ def tape(seed: int, n: int) -> np.ndarray:
     ticks["side"] = np.where(traded, rng.choice([-1, 0, 1], n, p=[0.48, 0.04, 0.48]), 0)
     ticks["price"][traded] += 0.5 * ticks["side"][traded]
     faults = [("price", nan), ("ask", 1.0), ("ts", 0), ("ts", 2**62 + 1), ("volume", -1.0), ("bid", 0.0)]
-    for at in np.flatnonzero(rng.random(n) < 0.1):
+    for at in (
+        1 + np.flatnonzero(rng.random(n - 1) < 0.1) if n else ()
+    ):  # no time goes back to before the first
         name, value = faults[rng.integers(len(faults))]
         ticks[name][at] = value
     return ticks
