@@ -11,7 +11,7 @@ from livetrading.data.errors import DataError
 
 __all__ = ["CHUNK_ROWS", "SUFFIXES", "WHOLE", "Columns", "check_columns", "parse_columns", "place"]
 
-SUFFIXES: Final = (".npy", ".csv", ".csv.gz", ".csv.zst", ".parquet")
+SUFFIXES: Final = (".npy", ".ultra", ".csv", ".csv.gz", ".csv.zst", ".parquet")
 """What the name of a recording, or of a file of results, may end in."""
 
 IGNORE: Final = "-"

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from livetrading.data.arrow import arrow, parquet
 from livetrading.data.errors import DataError
+from livetrading.data.ultra_blocks import Blocks, layout_of
+from livetrading.data.ultra_layout import EndMark
 
 __all__ = ["ResultWriter"]
 
@@ -132,8 +134,32 @@ class Parquet:
         self._writer.close()
 
 
+class Ultra:
+    """An ultra file, whose blocks are written in order, each whole."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        self._file = file
+        self._blocks = Blocks(layout_of(dtype))
+        self._file.write(self._blocks.layout.to_bytes())
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        for head, payload in self._blocks.push(rows):
+            self._write_block(head, payload)
+
+    def _write_block(self, head: bytes, payload: memoryview) -> None:
+        self._file.write(head)
+        self._file.write(payload)
+
+    def close(self) -> None:
+        if self._blocks.waiting:
+            self._write_block(*self._blocks.finish())
+        mark = EndMark(self._blocks.number, self._blocks.first_row)
+        self._file.write(mark.to_bytes(self._blocks.layout))
+
+
 FORMATS: Final[Mapping[str, Callable[[BinaryIO, np.dtype[Any]], Format]]] = {
     ".npy": Npy,
+    ".ultra": Ultra,
     ".csv": Csv,
     ".csv.gz": CsvGz,
     ".csv.zst": CsvZst,
@@ -159,8 +185,8 @@ class ResultWriter:
     Parameters
     ----------
     path : Path
-        The target; its name chooses the format: ``.npy``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or
-        ``.parquet`` (these two need pyarrow).
+        The target; its name chooses the format: ``.npy``, ``.ultra``, ``.csv``, ``.csv.gz``,
+        ``.csv.zst`` or ``.parquet`` (these two need pyarrow).
     dtype : dtype
         A structured dtype of numbers, such as `RESULT`.
 
