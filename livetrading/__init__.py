@@ -7,7 +7,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from livetrading.blockchain.asic_efficiency import efficiency_at
     from livetrading.blockchain.chain_clock import ChainClock
+    from livetrading.blockchain.chain_state import ChainState, chain_columns, chain_state
+    from livetrading.blockchain.epochs import EPOCHS, EpochTable
+    from livetrading.blockchain.market_data import MarketSignals, market_signals
+    from livetrading.blockchain.mathematical_price import (
+        TruePrice,
+        TruePrices,
+        implied_energy_cost,
+        true_price,
+    )
+    from livetrading.blockchain.models.energy_units import energy_value
+    from livetrading.blockchain.models.power_law import PowerLaw
+    from livetrading.blockchain.protocol import (
+        DomainError,
+        difficulty,
+        hashrate_from_difficulty,
+        hashrate_observed,
+        height_at,
+        issued,
+        subsidy,
+        time_at,
+    )
+    from livetrading.blockchain.valuation import MODELS, Model, Valuation, model, state_columns
     from livetrading.config import Config, ConfigError, load_config
     from livetrading.core.bar_rules import (
         DollarBars,
@@ -65,8 +88,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAR",
+    "EPOCHS",
     "FILL",
     "KNOT",
+    "MODELS",
     "RESULT",
     "TICK",
     "BadTick",
@@ -79,20 +104,26 @@ __all__ = [
     "BrokerSettings",
     "ChainClock",
     "ChainKnotsExhausted",
+    "ChainState",
     "ChaosMarket",
     "Config",
     "ConfigError",
     "DataError",
     "DollarBars",
     "DollarImbalanceBars",
+    "DomainError",
+    "EpochTable",
     "ExitSettings",
     "GarchMarket",
     "GbmMarket",
     "HawkesMarket",
     "LimitSettings",
     "LivetradingError",
+    "MarketSignals",
+    "Model",
     "OrderError",
     "PaperBroker",
+    "PowerLaw",
     "Processor",
     "Reason",
     "Recording",
@@ -110,24 +141,61 @@ __all__ = [
     "TickFlag",
     "TickImbalanceBars",
     "TimeBars",
+    "TruePrice",
+    "TruePrices",
+    "Valuation",
     "VolumeBars",
     "VolumeImbalanceBars",
     "VoteSettings",
     "__version__",
     "bars",
+    "chain_columns",
+    "chain_state",
+    "difficulty",
+    "efficiency_at",
+    "energy_value",
     "get_include",
+    "hashrate_from_difficulty",
+    "hashrate_observed",
+    "height_at",
+    "implied_energy_cost",
+    "issued",
     "load_config",
+    "market_signals",
+    "model",
     "open_ticks",
     "parse_rule",
     "read_ticks",
     "realised_sd",
     "run_hft",
     "run_strategy",
+    "state_columns",
+    "subsidy",
+    "time_at",
+    "true_price",
     "write_ticks",
 ]
 
 _MODULES = {
+    "blockchain.asic_efficiency": ("efficiency_at",),
     "blockchain.chain_clock": ("ChainClock",),
+    "blockchain.chain_state": ("ChainState", "chain_columns", "chain_state"),
+    "blockchain.epochs": ("EPOCHS", "EpochTable"),
+    "blockchain.market_data": ("MarketSignals", "market_signals"),
+    "blockchain.mathematical_price": ("TruePrice", "TruePrices", "implied_energy_cost", "true_price"),
+    "blockchain.protocol": (
+        "DomainError",
+        "difficulty",
+        "hashrate_from_difficulty",
+        "hashrate_observed",
+        "height_at",
+        "issued",
+        "subsidy",
+        "time_at",
+    ),
+    "blockchain.models.energy_units": ("energy_value",),
+    "blockchain.models.power_law": ("PowerLaw",),
+    "blockchain.valuation": ("MODELS", "Model", "Valuation", "model", "state_columns"),
     "config": ("Config", "ConfigError", "load_config"),
     "core.bar_rules": (
         "DollarBars",

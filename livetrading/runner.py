@@ -21,6 +21,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
+from livetrading.commands import price_history, price_stream  # noqa: F401 - they add themselves to price_app
+from livetrading.commands.output import (
+    DONE,
+    FAILURE,
+    INTERRUPTED,
+    USAGE,
+    check_out,
+    fail,
+    json_option,
+    number,
+    on_terminal,
+    print_json,
+    print_lines,
+    print_table,
+    text_option,
+)
+from livetrading.commands.price import price_app
 from livetrading.core.errors import LivetradingError
 from livetrading.engine.interrupt import Interrupt
 
@@ -32,18 +49,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-DONE: Final = 0
-FAILURE: Final = 1
-USAGE: Final = 2
-INTERRUPTED: Final = 128
-"""To which the number of the signal is added, as shells do."""
-
 STOPS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 """Windows has no hangup; there Ctrl-Break is a signal of its own."""
-LONGEST: Final = 600
-"""Characters of an error; of a longer one, such as a cell of a broken file, the middle is left out."""
 
 DISK_FAILURES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a file that was rightly asked for."""
@@ -94,6 +103,7 @@ app = typer.Typer(
 
 market_app = typer.Typer(help="What is behind a market.", rich_markup_mode=None)
 app.add_typer(market_app, name="market")
+app.add_typer(price_app, name="price")
 
 
 class _CapitalCommand(TyperCommand):
@@ -128,42 +138,44 @@ def _root(
     pass
 
 
-def _text(help_text: str, metavar: str) -> Any:
-    return typer.Option(help=help_text, metavar=metavar)
-
-
 @app.command(cls=_CapitalCommand)
 def hft(
     ctx: typer.Context,
     capital: Annotated[str | None, typer.Argument(help="In USD.")] = None,
     market: Annotated[
         str | None,
-        _text(
+        text_option(
             "chaos (default), gbm, garch-t, bootstrap, hawkes, or a recording: one file, or quotes,trades.",
             "NAME|FILE",
         ),
     ] = None,
-    columns: Annotated[str | None, _text("The recording's columns: name=field,...", "MAP")] = None,
-    returns: Annotated[str | None, _text("Returns, bars or ticks that bootstrap draws from.", "FILE")] = None,
-    ticks: Annotated[str | None, _text("Ticks to run (default 20000000; a recording: all).", "N")] = None,
+    columns: Annotated[str | None, text_option("The recording's columns: name=field,...", "MAP")] = None,
+    returns: Annotated[
+        str | None, text_option("Returns, bars or ticks that bootstrap draws from.", "FILE")
+    ] = None,
+    ticks: Annotated[
+        str | None, text_option("Ticks to run (default 20000000; a recording: all).", "N")
+    ] = None,
     seconds: Annotated[
-        str | None, _text("Wall clock to run for; the null control takes about as long again.", "S")
+        str | None, text_option("Wall clock to run for; the null control takes about as long again.", "S")
     ] = None,
     forever: Annotated[bool, typer.Option("--forever", help="Run until Ctrl-C.")] = False,
-    seed: Annotated[str | None, _text("Of everything random (default 1).", "N")] = None,
-    preset: Annotated[str | None, _text("realistic (default), or seed: no costs.", "NAME")] = None,
-    fee_bps: Annotated[str | None, _text("Taker fee in bps of the notional.", "BPS")] = None,
-    latency_us: Annotated[str | None, _text("From decision to execution, in microseconds.", "US")] = None,
+    seed: Annotated[str | None, text_option("Of everything random (default 1).", "N")] = None,
+    preset: Annotated[str | None, text_option("realistic (default), or seed: no costs.", "NAME")] = None,
+    fee_bps: Annotated[str | None, text_option("Taker fee in bps of the notional.", "BPS")] = None,
+    latency_us: Annotated[
+        str | None, text_option("From decision to execution, in microseconds.", "US")
+    ] = None,
     books: Annotated[
-        str | None, _text("Time scales to split the capital over, 1 (default) to 8.", "K")
+        str | None, text_option("Time scales to split the capital over, 1 (default) to 8.", "K")
     ] = None,
     null_control: Annotated[bool, typer.Option(help="Run on a null market too, for comparison.")] = True,
     out: Annotated[
-        Path | None, _text("Write results to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")
+        Path | None, text_option("Write results to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")
     ] = None,
-    every: Annotated[str | None, _text("A row of results every K ticks (default 1).", "K")] = None,
-    config: Annotated[Path | None, _text("Configuration in TOML.", "FILE")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+    every: Annotated[str | None, text_option("A row of results every K ticks (default 1).", "K")] = None,
+    config: Annotated[Path | None, text_option("Configuration in TOML.", "FILE")] = None,
+    json: Annotated[bool, json_option()] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing but errors, and what --json asks for.")
     ] = False,
@@ -172,17 +184,19 @@ def hft(
     given = {name: ctx.params[name] for name in FLAGS}
     tree = _load(preset, config, **{**given, "forever": forever or None})
     returns_file = [Path(tree.market.returns)] if tree.market.returns else []
-    _check_out(out, [*tree.market.paths, *returns_file, *([config] if config else [])])
+    check_out(out, [*tree.market.paths, *returns_file, *([config] if config else [])])
     from livetrading.engine.hft import run_hft
 
-    on_terminal = sys.stdout.isatty() and not json and not quiet
+    shown = on_terminal() and not json and not quiet
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
-    with _progress(tree, on_terminal) as progress:
+    with _progress(tree, shown) as progress:
         report = run_hft(tree, null_control=null_control, out=out, progress=progress, interrupt=interrupt)
     if json:
-        _print_json(report)
+        print_json(report.to_dict())
+    elif shown:
+        _print_table(report)
     elif not quiet:
-        (_print_table if on_terminal else _print_lines)(report)
+        print_lines(report.to_dict(), _notes(report))
     sys.stdout.flush()
     return INTERRUPTED + interrupt.signum if report.interrupted else DONE
 
@@ -196,17 +210,20 @@ def facts(
     ],
     every: Annotated[
         str | None,
-        _text("A price every S seconds or, as in 256t, ticks (default 3600; a recording: 1; bars: 1t).", "S"),
+        text_option(
+            "A price every S seconds or, as in 256t, ticks (default 3600; a recording: 1; bars: 1t).", "S"
+        ),
     ] = None,
     ticks: Annotated[
-        str | None, _text("Ticks to simulate (default: 1440 prices), or rows to use (default: all).", "N")
+        str | None,
+        text_option("Ticks to simulate (default: 1440 prices), or rows to use (default: all).", "N"),
     ] = None,
-    seed: Annotated[str | None, _text("Of a simulated market (default 1).", "N")] = None,
+    seed: Annotated[str | None, text_option("Of a simulated market (default 1).", "N")] = None,
     returns: Annotated[
-        str | None, _text("What bootstrap draws from: returns, bars or ticks.", "FILE")
+        str | None, text_option("What bootstrap draws from: returns, bars or ticks.", "FILE")
     ] = None,
-    plot: Annotated[Path | None, _text("Draw them to a .png or .svg file.", "FILE")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+    plot: Annotated[Path | None, text_option("Draw them to a .png or .svg file.", "FILE")] = None,
+    json: Annotated[bool, json_option()] = False,
 ) -> int:
     """Measure the stylised facts of a market, beside those of recorded Bitcoin."""
     from livetrading.config import load_config
@@ -225,13 +242,14 @@ def facts(
     tree = load_config({"run.capital": 1, **given}, environ=os.environ, names=names)
     if seed is not None and not tree.market.simulated:
         raise typer.BadParameter(f"--seed must be given for a simulated market only, was given for {market}")
-    from livetrading.research.facts_plot import check_plot, plot_facts
+    from livetrading.research.facts_plot import plot_facts
+    from livetrading.research.figure import check_plot
     from livetrading.research.market_facts import market_facts, parse_interval
 
     step = None if every is None else parse_interval(every)
     if plot is not None:
         read = [*tree.market.paths, *([Path(tree.market.returns)] if tree.market.returns else [])]
-        _check_out(plot, read, "--plot")
+        check_out(plot, read, "--plot")
         check_plot(plot)
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
     count = None if ticks is None else tree.run.ticks
@@ -240,25 +258,19 @@ def facts(
         return INTERRUPTED + interrupt.signum
     if plot is not None:
         plot_facts(found, plot)
+    from livetrading.research.facts_table import facts_notes
+
     if json:
-        _print_json(found)
+        print_json(found.to_dict())
+    elif on_terminal():
+        _print_facts_table(found)
     else:
-        (_print_facts_table if sys.stdout.isatty() else _print_facts_lines)(found)
+        print_lines(found.to_dict(), facts_notes(found))
     sys.stdout.flush()
     return DONE
 
 
-def _print_facts_lines(found: "MarketFacts") -> None:
-    from livetrading.research.facts_table import facts_notes
-
-    for key, value in _flat(found.to_dict()):
-        print(f"{key}: {'undefined' if value is None else value}")
-    for note in facts_notes(found):
-        print(f"note: {note}")
-
-
 def _print_facts_table(found: "MarketFacts") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -271,10 +283,7 @@ def _print_facts_table(found: "MarketFacts") -> None:
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    console.print(table)
-    for note in facts_notes(found):
-        console.print(note, markup=False, highlight=False)
+    print_table(table, facts_notes(found))
 
 
 def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
@@ -284,12 +293,6 @@ def _load(preset: str | None, file: Path | None, **given: object) -> "Config":
     names = {path: f"--{name.replace('_', '-')}" for name, path in FLAGS.items()}
     names["run.capital"] = "argument CAPITAL"
     return load_config(flags, preset=preset, file=file, environ=os.environ, names=names)
-
-
-def _check_out(out: Path | None, read: Sequence[Path], flag: str = "--out") -> None:
-    """Refuse to replace what the run is made from."""
-    if out is not None and os.path.realpath(out) in map(os.path.realpath, read):
-        raise typer.BadParameter(f"{flag} must not be the recording or the configuration, was {out}")
 
 
 @contextmanager
@@ -310,30 +313,6 @@ def _progress(tree: "Config", wanted: bool) -> "Iterator[Progress | None]":
         yield panel
 
 
-def _print_json(report: "Report | MarketFacts") -> None:
-    import json
-
-    print(json.dumps(report.to_dict(), allow_nan=False))
-
-
-def _print_lines(report: "Report") -> None:
-    for key, value in _flat(report.to_dict()):
-        print(f"{key}: {'undefined' if value is None else value}")
-    for note in _notes(report):
-        print(f"note: {note}")
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every figure under its path; the configuration is left to --json."""
-    for key, value in tree.items():
-        if key == "config":
-            continue
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def _notes(report: "Report") -> list[str]:
     control = report.null_control.notes if report.null_control is not None else ()
     beside = (f"Null control: {note}" for note in control)
@@ -343,27 +322,23 @@ def _notes(report: "Report") -> list[str]:
 ROWS: Final[dict[str, Callable[["Report"], str]]] = {
     "ticks": lambda r: f"{r.ticks:,}",
     "seconds": lambda r: f"{r.seconds:.2f}",
-    "ticks a second": lambda r: _number(r.ticks_per_second, ",.0f"),
+    "ticks a second": lambda r: number(r.ticks_per_second, ",.0f"),
     "trades": lambda r: f"{r.trades:,}",
     "wins": lambda r: f"{r.wins:,}",
-    "win rate": lambda r: _number(r.win_rate, ".2%"),
-    "  95% interval": lambda r: f"{_number(r.win_rate_low, '.2%')} to {_number(r.win_rate_high, '.2%')}",
+    "win rate": lambda r: number(r.win_rate, ".2%"),
+    "  95% interval": lambda r: f"{number(r.win_rate_low, '.2%')} to {number(r.win_rate_high, '.2%')}",
     "gross profit, USD": lambda r: f"{r.gross_pnl:,.6f}",
     "fees, USD": lambda r: f"{r.fees:,.6f}",
     "  of it borrow": lambda r: f"{r.borrow:,.6f}",
     "net profit, USD": lambda r: f"{r.net_pnl:,.6f}",
     "equity, USD": lambda r: f"{r.equity:,.6f}",
     "max drawdown": lambda r: f"{r.max_drawdown:.2%}",
-    "net bps a trade": lambda r: _number(r.bps_per_trade, ".3f"),
-    "Sharpe a trade": lambda r: _number(r.sharpe_per_trade, ".4f"),
+    "net bps a trade": lambda r: number(r.bps_per_trade, ".3f"),
+    "Sharpe a trade": lambda r: number(r.sharpe_per_trade, ".4f"),
     "rejected ticks": lambda r: _counts(r.rejected_ticks),
     "refused orders": lambda r: _counts(r.refused_orders),
     "fills SHA-256": lambda r: f"{r.fills_sha256[:16]}...",
 }
-
-
-def _number(value: float | None, form: str) -> str:
-    return "undefined" if value is None else format(value, form)
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -373,7 +348,6 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _print_table(report: "Report") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     title = f"hft: {report.capital:,g} USD, preset {report.preset}, seed {report.seed}"
@@ -386,10 +360,7 @@ def _print_table(report: "Report") -> None:
         column.justify = "right"
     for name, show in ROWS.items():
         table.add_row(name, *map(show, sides))
-    console = Console()
-    console.print(table)
-    for note in _notes(report):
-        console.print(note, markup=False, highlight=False)
+    print_table(table, _notes(report))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -413,18 +384,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             code: int | None = app(arguments, prog_name="livetrading", standalone_mode=False, obj=interrupt)
         return code or DONE
     except CommandError as error:
-        return _fail(f"{error.format_message()} (see --help)", USAGE)
+        return fail(f"{error.format_message()} (see --help)", USAGE)
     except LivetradingError as error:
+        from livetrading.blockchain.protocol import DomainError
         from livetrading.config import ConfigError
         from livetrading.data.errors import DataError
 
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES
-        usage = isinstance(error, ConfigError | DataError) and not full
-        return _fail(str(error), USAGE if usage else FAILURE)
+        usage = isinstance(error, ConfigError | DataError | DomainError) and not full
+        return fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
-        return _fail(f"input and output must succeed, was: {error}", FAILURE)
+        return fail(f"input and output must succeed, was: {error}", FAILURE)
     except MemoryError:
-        return _fail("what is to be held must fit into the memory, was too much", FAILURE)
+        return fail("what is to be held must fit into the memory, was too much", FAILURE)
 
 
 def _open_streams() -> None:
@@ -447,16 +419,6 @@ def _stopping(interrupt: Interrupt) -> Iterator[Interrupt]:
         for signum, handler in before.items():
             # All is said then; a signal on the way out would change the exit code alone.
             signal.signal(signum, signal.SIG_IGN if OWN_PROCESS else handler)
-
-
-def _fail(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    # A key or a name of a file may hold what moves the cursor or turns the text round.
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-    if len(line) > LONGEST:
-        line = f"{line[:400]} ... {line[-150:]}"
-    print(f"livetrading: {line}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

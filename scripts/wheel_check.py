@@ -1,8 +1,8 @@
 """Hold what is to be shipped against the sources: ``python scripts/wheel_check.py SDIST WHEEL...``.
 
 An sdist holds what builds the wheel; a wheel holds compiled modules, their declarations and stubs, the
-presets and the licence, and nothing else. Its modules keep to the stable ABI (abi3audit), and one for Linux
-needs no more of the system than its name says (auditwheel).
+presets, the facts of the chain and the licence, and nothing else. Its modules keep to the stable ABI
+(abi3audit), and one for Linux needs no more of the system than its name says (auditwheel).
 """
 
 import subprocess
@@ -12,7 +12,12 @@ import zipfile
 from pathlib import PurePath
 from typing import Final
 
-PRESETS: Final = {"livetrading/presets/realistic.toml", "livetrading/presets/seed.toml"}
+TABLES: Final = {
+    "livetrading/blockchain/epochs.csv",
+    "livetrading/presets/realistic.toml",
+    "livetrading/presets/seed.toml",
+}
+"""What a wheel holds beside code."""
 SOURCES: Final = {
     "csrc/CMakeLists.txt",
     "CHANGELOG.md",
@@ -47,10 +52,11 @@ def check_contents(path: str, source: set[str]) -> None:
     declared = {name for name in source if name.endswith((".pxd", ".pyi"))}
     libraries = {PurePath(name).name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
     assert compiled, f"{source} must hold the core"
-    missing = sorted(({"livetrading/py.typed"} | PRESETS | declared) - names) + sorted(compiled - libraries)
+    missing = sorted(({"livetrading/py.typed"} | TABLES | declared) - names) + sorted(compiled - libraries)
     missing += [] if any(name.endswith(".dist-info/licenses/LICENSE") for name in names) else ["LICENSE"]
     surplus = sorted(name for name in names if name.endswith((".pyx", ".c", ".o", ".a")))
     surplus += sorted(libraries - compiled)
+    surplus += sorted(name for name in names - TABLES if name.endswith((".csv", ".gz", ".toml")))
     surplus += sorted({name.partition("/")[0] for name in names if not name.startswith("livetrading")})
     check_names(path, missing, surplus)
 

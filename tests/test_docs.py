@@ -15,6 +15,7 @@ import livetrading as lt
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 SIGNALS: Final = (DOCS / "SIGNALS.md").read_text("utf-8")
+FORMULAS: Final = (DOCS / "FORMULAS.md").read_text("utf-8")
 
 
 def blocks(language: str, text: str = SIGNALS) -> list[str]:
@@ -66,3 +67,43 @@ def test_cython(page: dict[str, Any], tmp_path: Path) -> None:
     processor.replay(page["ticks"])
     processor.close()
     assert processor.totals()["fills_sha256"] == page["processor"].totals()["fills_sha256"]
+
+
+@pytest.mark.parametrize("name", lt.MODELS)
+def test_every_model_is_derived(name: str) -> None:
+    """Each has its heading, and the text says of it what the registry says."""
+    sections = re.split(r"^### ", FORMULAS.partition("## The derivations\n")[2], flags=re.MULTILINE)
+    (section,) = (text for text in sections if f"`{name}`" in text.partition("\n")[0])
+    assert re.search("^    .*=", section, re.MULTILINE)
+    section = " ".join(section.split())
+    assert all(word in section for word in ("*Assumes*", "*Source*", "*Fails*"))
+    assert ("**Fitted to prices" in section) == lt.model(name).fitted
+    assert ("**Made of prices" in section) == lt.model(name).prices_inside
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Supply",
+        "Difficulty",
+        "Hash rate",
+        "The clock of the chain",
+        "ASIC efficiency",
+        "Sensitivity",
+        "Variance breakdown of a quote",
+        "Mempool: units and clearing rate",
+        "Mempool: block intervals",
+        "Mempool: time to confirmation",
+        "Mempool: what is simulated",
+        "Mempool: large transfers",
+    ],
+)
+def test_what_is_no_model_is_derived_too(subject: str) -> None:
+    assert f"\n### {subject}\n" in FORMULAS
+
+
+def test_the_multipliers_of_the_text_are_those_of_the_formula() -> None:
+    heights = (1, 209_999, 210_000, 420_000, 630_000, 840_000)
+    said = re.findall(r"\b\d\.\d\d\b", re.search(r"their sum rises.*?constant\.", FORMULAS, re.DOTALL)[0])  # type: ignore[index]
+    found = [lt.true_price(height, 1e18, lt.time_at(height)).multiplier for height in heights]
+    assert said == [f"{value:.2f}" for value in found]

@@ -32,6 +32,14 @@ CLOCKS_AND_CHANCE: Final = re.compile(
 )
 ALLOWED: Final = {
     ("blockchain/chain_clock.py", "numpy.random.Philox"): "a generator that the seed keys",
+    (
+        "commands/wall_clock.py",
+        "time.sleep",
+    ): "what `price stream` waits by; a test puts another in its place",
+    (
+        "commands/wall_clock.py",
+        "time.time_ns",
+    ): "what `price` takes for now; a test puts another in its place",
     ("dashboard/panel.py", "time.monotonic"): "the wall clock that drawing takes, no part of any result",
     ("data/results.py", "secrets.token_hex"): "names a file that is not complete yet, nothing in it",
     ("engine/hft.py", "time.monotonic"): "the wall clock of a run's speed, which a caller may replace",

@@ -16,6 +16,9 @@ void lt_normal_block(size_t n, const uint64_t *w0, const uint64_t *w1, double *z
 /* y = e^x for |x| <= 700. */
 void lt_exp_block(size_t n, const double *x, double *y);
 
+/* y = ln x, as lt_log has it. */
+void lt_log_block(size_t n, const double *x, double *y);
+
 /* r[i] = ln(p[i] / p[i-1]) with p[-1] = before; prices in [1e-150, 1e150]. */
 void lt_log_return_block(size_t n, const double *p, double before, double *r);
 

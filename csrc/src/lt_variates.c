@@ -43,6 +43,26 @@ void lt_exp_block(size_t n, const double *restrict x, double *restrict y)
     for (size_t i = 0; i < n; i++) y[i] = lt_exp_bounded(x[i]);
 }
 
+/* Negative where some x is no positive normal number. */
+LT_CLONES
+static int64_t logs_of_normal(size_t n, const double *restrict x, double *restrict y)
+{
+    const uint64_t least = 0x0010000000000000u, most = 0x7fefffffffffffffu;
+    uint64_t odd = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t u = lt_bits(x[i]);
+        y[i] = lt_log_normal(x[i]);
+        odd |= (u - least) | (most - u);
+    }
+    return (int64_t)odd;
+}
+
+void lt_log_block(size_t n, const double *restrict x, double *restrict y)
+{
+    if (logs_of_normal(n, x, y) < 0)
+        for (size_t i = 0; i < n; i++) y[i] = lt_log(x[i]);
+}
+
 /* Nonzero where some step is too long for the short series. */
 LT_CLONES
 static uint64_t log_returns_near(size_t n, const double *restrict p, double *restrict r)

@@ -85,6 +85,17 @@ static void blocks_are_their_elements(void)
         assert(r[i] == lt_log_ratio(p[i], i ? p[i - 1] : 50000.0));
     }
     lt_log_return_block(0, p, 1.0, r);
+    lt_log_block(N, p, y);
+    for (int i = 0; i < N; i++) assert(y[i] == lt_log(p[i]));
+    const double odd[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, -1.0, -1e-310, 5e-324, 2.2250738585072009e-308};
+    for (size_t k = 0; k < sizeof odd / sizeof *odd; k++) {   /* one of them among normal numbers */
+        double before = p[k * 100], exact = lt_log(odd[k]);
+        p[k * 100] = odd[k];
+        lt_log_block(N, p, y);
+        for (size_t i = 0; i < N; i++) assert(i == k * 100 || y[i] == lt_log(p[i]));
+        assert(isnan(exact) ? isnan(y[k * 100]) : y[k * 100] == exact);
+        p[k * 100] = before;
+    }
 }
 
 static void normals_are_box_and_muller(void)

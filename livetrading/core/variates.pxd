@@ -20,6 +20,7 @@ cdef extern from "lt_variates.h" nogil:
     void lt_uniform_block(size_t n, const uint64_t *w, double *u) noexcept
     void lt_normal_block(size_t n, const uint64_t *w0, const uint64_t *w1, double *z0, double *z1) noexcept
     void lt_exp_block(size_t n, const double *x, double *y) noexcept
+    void lt_log_block(size_t n, const double *x, double *y) noexcept
     void lt_log_return_block(size_t n, const double *p, double before, double *r) noexcept
 
 cdef extern from "lt_lorenz.h" nogil:

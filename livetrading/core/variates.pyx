@@ -136,13 +136,13 @@ def log(x):
     """
     if isinstance(x, (float, int)):
         return lt_log(x)
-    cdef const double[:] v = x
-    cdef Py_ssize_t i
+    cdef const double[:] given = x
+    cdef const double[::1] v = x if given.strides[0] == sizeof(double) else np.ascontiguousarray(x)
     out = np.empty(v.shape[0])
     cdef double[::1] o = out
-    with nogil:
-        for i in range(v.shape[0]):
-            o[i] = lt_log(v[i])
+    if v.shape[0] > 0:
+        with nogil:
+            lt_log_block(v.shape[0], &v[0], &o[0])
     return out
 
 

@@ -19,7 +19,7 @@ from livetrading.data.arrow import arrow
 from livetrading.data.columns import CHUNK_ROWS, NS_PER_UNIT, WHOLE, place
 from livetrading.data.errors import DataError
 
-__all__ = ["CsvColumns", "ShortLines"]
+__all__ = ["CsvColumns", "ShortLines", "check_utf8", "open_text", "read_header", "readable"]
 
 LINE_MAX: Final = 1 << 20
 """Bytes in a line. A few kilobytes of packed zeros unpack to a line that no memory holds."""
@@ -48,11 +48,11 @@ class CsvColumns:
 
     def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
         self.path = path
-        with ExitStack() as files, _readable(path):
+        with ExitStack() as files, readable(path):
             self._file = files.enter_context(path.open("rb"))
             self._size = max(1, os.fstat(self._file.fileno()).st_size)
-            self._text = files.enter_context(_open_text(path, self._file))
-            self.header = _read_header(path, self._text)
+            self._text = files.enter_context(open_text(path, self._file))
+            self.header = read_header(path, self._text)
             self._placed = place(path, self.header, columns)
             self.fields = list(self._placed)
             self._files = files.pop_all()
@@ -61,7 +61,7 @@ class CsvColumns:
         chunks = _read_chunks(self.path, self._text, len(self.header), self._placed)
         rows = 0
         while True:
-            with _readable(self.path):
+            with readable(self.path):
                 chunk = next(chunks, None)
             if chunk is None:
                 break
@@ -121,14 +121,15 @@ class ShortLines(io.BufferedIOBase):
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Raise DataError for what goes wrong with a file while it is read."""
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} must be a readable CSV file, was: {error}") from error
 
 
-def _open_text(path: Path, file: BinaryIO) -> TextIO:
+def open_text(path: Path, file: BinaryIO) -> TextIO:
     """Decode; what is no UTF-8 comes in as surrogates, so that its line can be named."""
     unpacked: Any = file
     if path.suffix == ".gz":
@@ -140,7 +141,8 @@ def _open_text(path: Path, file: BinaryIO) -> TextIO:
     return io.TextIOWrapper(lines, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def _check_utf8(path: Path, line_number: int, line: str) -> None:
+def check_utf8(path: Path, line_number: int, line: str) -> None:
+    """Raise DataError if a line came in with surrogates."""
     try:
         line.encode()
     except UnicodeEncodeError as error:
@@ -148,11 +150,12 @@ def _check_utf8(path: Path, line_number: int, line: str) -> None:
         raise DataError(f"{path}, line {line_number}: must be UTF-8, was {read!r}") from error
 
 
-def _read_header(path: Path, stream: TextIO) -> list[str]:
+def read_header(path: Path, stream: TextIO) -> list[str]:
+    """Read the names of the columns."""
     line = stream.readline()
     if not line.strip():
         raise DataError(f"{path} must begin with a line of column names, was {'blank' if line else 'empty'}")
-    _check_utf8(path, 1, line)
+    check_utf8(path, 1, line)
     try:
         return [name.strip() for name in next(csv.reader([line], strict=True))]
     except csv.Error as error:
@@ -205,7 +208,7 @@ def _raise_for_row(
 ) -> None:
     """Raise DataError for the first malformed row, found line by line."""
     for number, line in enumerate(lines, line_number):
-        _check_utf8(path, number, line)
+        check_utf8(path, number, line)
         try:
             row = next(csv.reader([line], strict=True))
         except csv.Error as error:

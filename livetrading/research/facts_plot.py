@@ -1,21 +1,16 @@
 """One figure of the stylised facts: the returns, their law, their memory, their variance over time."""
 
-import io
-import os
-import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from livetrading.data.errors import DataError, ExtraMissing
+from livetrading.research.figure import check_plot, figure_bytes, new_figure, plain_text, write_whole
 from livetrading.research.market_facts import MarketFacts, interval_text
 from livetrading.research.stylised_facts import RECORDED, autocorrelation, variance_ratio
 
-__all__ = ["check_plot", "plot_facts"]
+__all__ = ["plot_facts"]
 
-SUFFIXES: Final = (".png", ".svg")
 NORMAL_975: Final = 1.959963984540054
 """The 0.975 quantile of the standard normal law."""
 LAGS: Final = 100
@@ -24,29 +19,6 @@ BINS: Final = 81
 POINTS: Final = 20_000
 """Most points of the returns; a longer series is drawn by the smallest and the largest of each stretch."""
 BLUE, ORANGE, GREY = "#1f5fa8", "#c8581a", "#6b6b6b"
-
-
-def check_plot(path: Path) -> None:
-    """Raise what would keep a figure from being drawn, before anything is computed for it.
-
-    Raises
-    ------
-    DataError
-        If the suffix is neither .png nor .svg, or there is no place for a file.
-    ExtraMissing
-        If matplotlib is not installed.
-    """
-    if path.suffix not in SUFFIXES:
-        raise DataError(f"a figure must go to one of {', '.join(SUFFIXES)}, was {path}")
-    target = os.path.realpath(path)
-    if os.path.lexists(target) and not os.path.isfile(target):
-        raise DataError(f"a figure must go to a file, was a directory, a pipe, a device or a loop: {path}")
-    if not os.path.isdir(os.path.dirname(target)):
-        raise DataError(f"a figure must go to a file in a directory that exists, was {path}")
-    try:
-        import_module("matplotlib.figure")
-    except ImportError as error:
-        raise ExtraMissing("a figure needs matplotlib: pip install 'livetrading[plot]'") from error
 
 
 def plot_facts(facts: MarketFacts, path: Path) -> None:
@@ -64,7 +36,7 @@ def plot_facts(facts: MarketFacts, path: Path) -> None:
         As `check_plot`, and if the file cannot be written.
     """
     check_plot(path)
-    figure = import_module("matplotlib.figure").Figure(figsize=(11, 8), dpi=120, layout="constrained")
+    figure = new_figure(11, 8)
     figure.suptitle(_title(facts))
     panels = figure.subplots(2, 2)
     _draw_returns(panels[0, 0], facts)
@@ -74,31 +46,12 @@ def plot_facts(facts: MarketFacts, path: Path) -> None:
     for axes in panels.flat:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    image = io.BytesIO()
-    # No date and no random name of a mark: the same facts give the same bytes.
-    with import_module("matplotlib").rc_context({"svg.hashsalt": "livetrading"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box stands for it
-        figure.savefig(
-            image, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else {}
-        )
-    _write_whole(path, image.getvalue())
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    target = Path(os.path.realpath(path))
-    partial = target.with_name(f".facts.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path} must be writable, was: {error}") from error
+    write_whole(path, figure_bytes(figure, path.suffix))
 
 
 def _title(facts: MarketFacts) -> str:
     names = ", ".join(Path(part).name for part in facts.market.split(","))
-    # What is no text is in no font and in no SVG, and a dollar would begin mathematics.
-    name = "".join(char if char.isprintable() else "?" for char in names).replace("$", r"\$")
+    name = plain_text(names)
     seed = "" if facts.seed is None else f", seed {facts.seed}"
     return f"{name}{seed}: {facts.facts.n:,} log returns over {interval_text(facts)} each"
 

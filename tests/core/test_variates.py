@@ -129,6 +129,14 @@ def test_edges_of_exp_and_log() -> None:
     assert math.isnan(exp(np.array([nan]))[0])
 
 
+@given(st.lists(st.one_of(positive, st.floats()), max_size=40), st.integers(1, 3))
+def test_log_of_an_array_has_the_bits_of_single_values(xs: list[float], step: int) -> None:
+    whole = np.array(xs, dtype=np.float64)
+    for some in (whole, whole[::step], whole[::-step]):
+        single = np.array([log(x) for x in some.tolist()], dtype=np.float64)
+        assert np.array_equal(log(some), single, equal_nan=True)
+
+
 # Correctly rounded values, compared bit for bit: every machine must give these.
 @pytest.mark.parametrize(("x", "bits"), [(6177.2, "0x1.1750dbac57718p+3"), (0.7, "-0x1.6d3c324e13f50p-2")])
 def test_log_bits(x: float, bits: str) -> None:
