@@ -168,6 +168,7 @@ def test_more_bars_than_are_handed_over_at_once(rule: BarRule) -> None:
     bars = builder.push(ticks)
     filled = 5 if isinstance(rule, TimeBars) and rule.fill else 0
     assert len(bars) == builder.bars == 70_000 + filled - isinstance(rule, TimeBars)
+    assert builder.ticks == 70_000
     late = bars["flags"] & BarFlag.FILLED > 0
     assert late.sum() == filled
     np.testing.assert_array_equal(bars["open"][~late], ticks["price"][: len(bars) - filled])
