@@ -22,6 +22,7 @@ import typer
 from typer.core import TyperCommand
 
 from livetrading.commands import price_history, price_stream  # noqa: F401 - they add themselves to price_app
+from livetrading.commands.data import data_app
 from livetrading.commands.output import (
     DONE,
     FAILURE,
@@ -104,6 +105,7 @@ app = typer.Typer(
 market_app = typer.Typer(help="What is behind a market.", rich_markup_mode=None)
 app.add_typer(market_app, name="market")
 app.add_typer(price_app, name="price")
+app.add_typer(data_app, name="data")
 
 
 class _CapitalCommand(TyperCommand):
