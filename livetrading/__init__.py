@@ -78,8 +78,10 @@ if TYPE_CHECKING:
         VoteSettings,
     )
     from livetrading.data.bars import bars, parse_rule
-    from livetrading.data.errors import DataError
+    from livetrading.data.errors import DataError, UltraDamaged
+    from livetrading.data.recorder import Recorder
     from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
+    from livetrading.data.ultra import UltraFile, UltraWriter
     from livetrading.engine.hft import run_hft
     from livetrading.engine.report import Report
     from livetrading.engine.strategy import Bar, Strategy, StrategyError, StrategyResult, run_strategy
@@ -126,6 +128,7 @@ __all__ = [
     "PowerLaw",
     "Processor",
     "Reason",
+    "Recorder",
     "Recording",
     "Refusal",
     "Rejection",
@@ -143,6 +146,9 @@ __all__ = [
     "TimeBars",
     "TruePrice",
     "TruePrices",
+    "UltraDamaged",
+    "UltraFile",
+    "UltraWriter",
     "Valuation",
     "VolumeBars",
     "VolumeImbalanceBars",
@@ -243,8 +249,10 @@ _MODULES = {
         "VoteSettings",
     ),
     "data.bars": ("bars", "parse_rule"),
-    "data.errors": ("DataError",),
+    "data.errors": ("DataError", "UltraDamaged"),
+    "data.recorder": ("Recorder",),
     "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
+    "data.ultra": ("UltraFile", "UltraWriter"),
     "engine.hft": ("run_hft",),
     "engine.report": ("Report",),
     "engine.strategy": ("Bar", "Strategy", "StrategyError", "StrategyResult", "run_strategy"),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from livetrading.commands import price_history, price_stream  # noqa: F401 - they add themselves to price_app
+from livetrading.commands import data_record, price_history, price_stream  # noqa: F401 - they add themselves
 from livetrading.commands.data import data_app
 from livetrading.commands.output import (
     DONE,
@@ -173,7 +173,11 @@ def hft(
     ] = None,
     null_control: Annotated[bool, typer.Option(help="Run on a null market too, for comparison.")] = True,
     out: Annotated[
-        Path | None, text_option("Write results to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")
+        Path | None,
+        text_option("Write results to a .npy, .ultra, .csv (.gz, .zst) or .parquet file.", "FILE"),
+    ] = None,
+    record: Annotated[
+        Path | None, text_option("Record the run's ticks to a new .ultra file, to be replayed.", "FILE")
     ] = None,
     every: Annotated[str | None, text_option("A row of results every K ticks (default 1).", "K")] = None,
     config: Annotated[Path | None, text_option("Configuration in TOML.", "FILE")] = None,
@@ -186,13 +190,17 @@ def hft(
     given = {name: ctx.params[name] for name in FLAGS}
     tree = _load(preset, config, **{**given, "forever": forever or None})
     returns_file = [Path(tree.market.returns)] if tree.market.returns else []
-    check_out(out, [*tree.market.paths, *returns_file, *([config] if config else [])])
+    read = [*tree.market.paths, *returns_file, *([config] if config else [])]
+    check_out(out, read)
+    check_out(record, [*read, *([out] if out else [])], "--record")
     from livetrading.engine.hft import run_hft
 
     shown = on_terminal() and not json and not quiet
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
     with _progress(tree, shown) as progress:
-        report = run_hft(tree, null_control=null_control, out=out, progress=progress, interrupt=interrupt)
+        report = run_hft(
+            tree, null_control=null_control, out=out, record=record, progress=progress, interrupt=interrupt
+        )
     if json:
         print_json(report.to_dict())
     elif shown:

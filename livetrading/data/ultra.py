@@ -90,7 +90,10 @@ class UltraWriter:
         path = Path(path)
         layout = layout_of(dtype, block_rows=block_rows, true_price=true_price, source=source)
         with _writable(path):
-            file = path.open("xb", buffering=0)
+            try:
+                file = path.open("xb", buffering=0)
+            except FileExistsError as error:
+                raise DataError(f"{path} must be a new file, was there already") from error
             try:
                 _lock(path, file)
                 _write_all(file, 0, layout.to_bytes())

@@ -48,7 +48,8 @@ class UltraTicks:
                     f"a recording must have the fields {formats(TICK)}, was {path} with {formats(file.dtype)}"
                 )
             if file.rows == 0:
-                raise DataError(f"{path} must hold at least one row, was without any")
+                block = ", but for a block that was not completed" if file.torn_bytes else ""
+                raise DataError(f"{path} must hold at least one row, was without any{block}")
         except DataError:
             file.close()
             raise

@@ -203,7 +203,7 @@ class TestAppend:
     def test_a_file_that_is_there_is_not_replaced(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.ultra", random_rows(3))
         before = path.read_bytes()
-        with pytest.raises(DataError, match="File exists"):
+        with pytest.raises(DataError, match=r"a\.ultra must be a new file, was there already"):
             UltraWriter(path, TICK)
         assert path.read_bytes() == before
 
