@@ -129,7 +129,7 @@ def readable(path: Path) -> Iterator[None]:
         raise DataError(f"{path} must be a readable CSV file, was: {error}") from error
 
 
-def open_text(path: Path, file: BinaryIO) -> TextIO:
+def open_text(path: Path, file: BinaryIO, encoding: str = "utf-8-sig") -> TextIO:
     """Decode; what is no UTF-8 comes in as surrogates, so that its line can be named."""
     unpacked: Any = file
     if path.suffix == ".gz":
@@ -138,7 +138,7 @@ def open_text(path: Path, file: BinaryIO) -> TextIO:
         lib = arrow(str(path))
         unpacked = lib.CompressedInputStream(lib.PythonFile(file, mode="r"), "zstd")
     lines: Any = ShortLines(path, unpacked)
-    return io.TextIOWrapper(lines, encoding="utf-8-sig", errors="surrogateescape")
+    return io.TextIOWrapper(lines, encoding=encoding, errors="surrogateescape")
 
 
 def check_utf8(path: Path, line_number: int, line: str) -> None:

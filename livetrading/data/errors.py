@@ -5,7 +5,7 @@ from typing import Self
 
 from livetrading.core.errors import LivetradingError
 
-__all__ = ["DataError", "ExtraMissing", "UltraDamaged"]
+__all__ = ["DataError", "ExtraMissing", "NoRows", "UltraDamaged"]
 
 
 class DataError(LivetradingError, ValueError):
@@ -36,3 +36,7 @@ class UltraDamaged(DataError):
     def __reduce__(self) -> tuple[type[Self], tuple[Path, int | None, str]]:
         """Go whole from one process to another."""
         return type(self), (self.path, self.block, self._words)
+
+
+class NoRows(DataError):
+    """A file holds a header, or a schema, and nothing else."""

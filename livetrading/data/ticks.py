@@ -31,6 +31,7 @@ __all__ = [
     "parse_columns",
     "quoted",
     "read_ticks",
+    "ticks_of",
     "write_ticks",
 ]
 
@@ -409,3 +410,21 @@ def _quotes_and_trades(table: Table, clock: str) -> Ticks:
 
 
 _TICKS: Final = {Kind.QUOTES: _quotes, Kind.TRADES: _trades_alone, Kind.TICKS: _quotes_and_trades}
+
+
+def ticks_of(kind: str, table: Table) -> Ticks:
+    """Make ticks of columns.
+
+    Parameters
+    ----------
+    kind : str
+        ``quotes``, ``trades`` or ``ticks``, which is quotes and trades.
+    table : mapping of str to ndarray, each of shape (rows,)
+        ``ts`` in ns, and fields of `TICK`.
+
+    Returns
+    -------
+    ndarray of TICK, shape (rows,)
+        By the rules of `open_ticks`.
+    """
+    return _TICKS[{"quotes": Kind.QUOTES, "trades": Kind.TRADES, "ticks": Kind.TICKS}[kind]](table, "ts")
