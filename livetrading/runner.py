@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from livetrading.commands import data_record, price_history, price_stream  # noqa: F401 - they add themselves
+from livetrading.commands import (  # noqa: F401 - they add themselves
+    data_bars,
+    data_record,
+    price_history,
+    price_stream,
+)
 from livetrading.commands.data import data_app
 from livetrading.commands.output import (
     DONE,
@@ -39,7 +44,7 @@ from livetrading.commands.output import (
     text_option,
 )
 from livetrading.commands.price import price_app
-from livetrading.core.errors import LivetradingError
+from livetrading.core.errors import BarError, LivetradingError
 from livetrading.engine.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -401,7 +406,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from livetrading.data.errors import DataError
 
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES
-        usage = isinstance(error, ConfigError | DataError | DomainError) and not full
+        usage = isinstance(error, BarError | ConfigError | DataError | DomainError) and not full
         return fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
         return fail(f"input and output must succeed, was: {error}", FAILURE)
