@@ -17,6 +17,7 @@ from livetrading.commands.output import (
     check_out,
     figure,
     json_option,
+    number,
     on_terminal,
     plain,
     print_json,
@@ -69,7 +70,8 @@ def bars(
         bool, typer.Option("--open", help="Give the bar that is open at the end, flagged, too.")
     ] = False,
     out: Annotated[
-        Path | None, text_option("Write the bars to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")
+        Path | None,
+        text_option("Write the bars to a .npy, .ultra, .csv (.gz, .zst) or .parquet file.", "FILE"),
     ] = None,
     columns: Annotated[str | None, text_option("The recording's columns: name=field,...", "MAP")] = None,
     json: Annotated[bool, json_option()] = False,
@@ -203,7 +205,8 @@ def _notes(tree: Mapping[str, Any], builder: "BarBuilder", with_open: bool) -> I
 def _said(tree: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
     """What stands below a table."""
     yield (
-        f"{tree['bars']:,} bars of {tree['ticks']:,} ticks: {tree['trades']:,} trades, "
+        f"{tree['bars']:,} {'bar' if tree['bars'] == 1 else 'bars'} of {tree['ticks']:,} ticks: "
+        f"{tree['trades']:,} trades, "
         f"{figure(tree['volume'])} BTC, {figure(tree['dollar'])} USD"
     )
     yield from notes
@@ -246,8 +249,9 @@ def _table(found: _Found, title: str) -> "Table":
         if at == SHOWN and found.bars > 2 * SHOWN:
             table.add_row("...")
         words = ", ".join(word for bit, word in told.items() if row["flags"] & bit)
-        cells = [figure(float(row[name])) for name in ("open", "high", "low", "close", "volume")]
-        table.add_row(time, *cells, f"{row['trades']:,}", *([words] if flagged else []))
+        prices = [figure(float(row[name])) for name in ("open", "high", "low", "close")]
+        btc = number(float(row["volume"]), ",.4f" if row["volume"] < 10.0 else ",.2f")
+        table.add_row(time, *prices, btc, f"{row['trades']:,}", *([words] if flagged else []))
     return table
 
 
