@@ -78,7 +78,7 @@ class Understanding:
         Its unit, how the unit is known, and how the time zone is.
     rows : int
     first_ns, last_ns : int or None
-        Earliest and latest time, ns since the Unix epoch, UTC.
+        Earliest and latest time, ns since the Unix epoch, UTC; of bars the first start and the last end.
     spacing : str
         Of bars: their length and how it is known.
     notes : tuple of str
@@ -333,7 +333,9 @@ class _Reader:
                 continue
             target = PARTS.get(name, name)
             found[target] = self._of(piece, name, lambda cells, name=name: self._values(name, cells))
-        return Table(placing.kind, _frozen(found), self._understood(found["ts"]))
+        return Table(
+            placing.kind, _frozen(found), self._understood(found["ts"], found.get("start", found["ts"]))
+        )
 
     def nothing(self) -> Table:
         """Return a table without rows."""
@@ -342,7 +344,7 @@ class _Reader:
         others = ["start"] if self.bar_times is not None else list(self.placing.stamps)[1:]
         names = ["ts", *others, *(PARTS.get(n, n) for n in names)]
         empty = {name: np.empty(0, whole_fields.get(name, "f8")) for name in names}
-        return Table(self.placing.kind, _frozen(empty), self._understood(empty["ts"]))
+        return Table(self.placing.kind, _frozen(empty), self._understood(empty["ts"], empty["ts"]))
 
     def _values(self, name: str, cells: Any) -> NDArray[Any]:
         if self.placing.kind != "columns":
@@ -364,7 +366,7 @@ class _Reader:
             where = f"{self.source.path}, {piece.where(error.index)}"
             raise DataError(f"{where}: {said} must {error.rule}, was {error.was[:200]!r}") from error
 
-    def _understood(self, ts: NDArray[np.int64]) -> Understanding:
+    def _understood(self, ts: NDArray[np.int64], starts: NDArray[np.int64]) -> Understanding:
         source, placing = self.source, self.placing
         clock, stamps = next(iter(placing.stamps.items()))
         notes = [*source.notes, *placing.notes]
@@ -391,7 +393,7 @@ class _Reader:
             time_told=stamps.told,
             zone=stamps.zone,
             rows=len(ts),
-            first_ns=int(ts.min()) if len(ts) else None,
+            first_ns=int(starts.min()) if len(ts) else None,
             last_ns=int(ts.max()) if len(ts) else None,
             spacing="" if self.bar_times is None else self.bar_times.said,
             notes=tuple(notes),

@@ -148,7 +148,7 @@ _NEEDED: Final = {
 
 def _check_by_hand(source: Any, columns: Mapping[str, str]) -> None:
     for column, name in columns.items():
-        if name not in FIELDS:
+        if _stem(name) not in FIELDS:
             allowed = ", ".join(FIELDS)
             raise DataError(f"columns must place each column at one of {allowed}, was {column}={name}")
         if column not in source.names:
@@ -189,9 +189,11 @@ def _of_layout(source: Any) -> tuple[list[str | None], str]:
 
 
 def _stem(name: str) -> str:
-    """A field without the unit of a time."""
+    """A field by one of its names, without the unit of a time."""
     stem, _, unit = name.rpartition("_")
-    return stem if stem in TIMES and unit in UNITS else name
+    if stem in TIMES and unit in UNITS:
+        return stem
+    return name if name in FIELDS else field_of(name) or name
 
 
 class _Candidates:
