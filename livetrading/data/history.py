@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, Protocol
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,19 @@ from livetrading.data.spellings import TIMES
 from livetrading.data.ticks import ticks_of
 from livetrading.data.typed_tables import ArrowTable, NpyTable, ParquetTable, UltraTable
 
-__all__ = ["KINDS", "SUFFIXES", "Column", "Table", "Understanding", "load", "scan", "understand", "utc"]
+__all__ = [
+    "KINDS",
+    "SUFFIXES",
+    "Column",
+    "Scan",
+    "Table",
+    "Understanding",
+    "load",
+    "scan",
+    "together",
+    "understand",
+    "utc",
+]
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet", ".arrow", ".feather", ".npy", ".ultra")
 """What the name of a file of history may end in."""
@@ -176,6 +188,8 @@ class Source(Protocol):
     notes: list[str]
 
     def __iter__(self) -> Iterator[Any]: ...
+    @property
+    def done(self) -> float: ...
     def close(self) -> None: ...
 
 
@@ -229,7 +243,7 @@ def load(
     """
     parts = list(scan(path, kind=kind, columns=columns, delimiter=delimiter, every=every, empty=empty))
     joined = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    return Table(parts[0].kind, _frozen(joined), _together([part.understood for part in parts]))
+    return Table(parts[0].kind, _frozen(joined), together([part.understood for part in parts]))
 
 
 def understand(
@@ -244,7 +258,7 @@ def understand(
     found = [
         part.understood for part in scan(path, kind=kind, columns=columns, delimiter=delimiter, every=every)
     ]
-    return _together(found)
+    return together(found)
 
 
 def scan(
@@ -264,21 +278,65 @@ def scan(
         At least one; rows, span and notes of its understanding are those of the piece. How long a bar is, is
         told by the first piece. Of an Arrow file a record batch is held, however long its writer made it.
     """
-    path = Path(path)
-    if kind is not None and kind not in KINDS:
-        raise DataError(f"kind must be one of {', '.join(KINDS)}, was {kind!r}")
-    with closing(_open(path, delimiter)) as source:
-        placing = place(source, columns or {}, kind)
-        reader = _Reader(source, placing, every)
+    with Scan(path, kind=kind, columns=columns, delimiter=delimiter, every=every, empty=empty) as tables:
+        yield from tables
+
+
+class Scan:
+    """A file of history, open for reading; a context manager, and an iterator over what `scan` yields.
+
+    Parameters and errors are those of `load`; what stands in the first lines is found here, the rest on
+    iteration.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kind: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        every: str | int | None = None,
+        empty: bool = False,
+    ) -> None:
+        self.path = path = Path(path)
+        if kind is not None and kind not in KINDS:
+            raise DataError(f"kind must be one of {', '.join(KINDS)}, was {kind!r}")
+        self._empty = empty
+        self._source = _open(path, delimiter)
+        with ExitStack() as files:
+            files.callback(self._source.close)
+            placing = place(self._source, columns or {}, kind)
+            self._reader = _Reader(self._source, placing, every)
+            self._files = files.pop_all()
+
+    def __iter__(self) -> Iterator[Table]:
         rows = 0
-        for piece in source:
-            table = reader.read(piece)
+        for piece in self._source:
+            table = self._reader.read(piece)
             rows += len(table)
             yield table
         if rows == 0:
-            if not empty:
-                raise NoRows(f"{path}: must hold at least one row, was {_emptiness(source)}")
-            yield reader.nothing()
+            if not self._empty:
+                raise NoRows(f"{self.path}: must hold at least one row, was {_emptiness(self._source)}")
+            yield self._reader.nothing()
+
+    @property
+    def done(self) -> float:
+        """About the share of the file that has been read, 0 to 1."""
+        return float(self._source.done)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def _emptiness(source: Source) -> str:
@@ -290,7 +348,7 @@ def _open(path: Path, delimiter: str | None) -> Any:
         raise DataError(f"a file of history must be one of {', '.join(SUFFIXES)}, was {path}")
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe nobody writes to is read for ever
         raise DataError(f"{path} must be a readable file, was: a directory, a pipe or a device")
-    if ".csv" not in path.suffixes[-2:]:
+    if not path.name.endswith((".csv", ".csv.gz", ".csv.zst")):
         if delimiter is not None:
             raise DataError(f"delimiter must be given for CSV, was given for {path}")
         typed = {".parquet": ParquetTable, ".npy": NpyTable, ".ultra": UltraTable}
@@ -400,8 +458,8 @@ class _Reader:
         )
 
 
-def _together(parts: Sequence[Understanding]) -> Understanding:
-    """Join what was understood of the pieces of a file."""
+def together(parts: Sequence[Understanding]) -> Understanding:
+    """Join what was understood of the pieces of a file, in order."""
     firsts = [part.first_ns for part in parts if part.first_ns is not None]
     lasts = [part.last_ns for part in parts if part.last_ns is not None]
     blank = [note for part in parts for note in part.notes if note.endswith("read as NaN")]

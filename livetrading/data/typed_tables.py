@@ -153,6 +153,7 @@ class ArrowTable(_ArrowColumns):
         library = ipc(str(path))
         with ExitStack() as files, _readable(path, "Arrow IPC"):
             self._file = library.open_file(files.enter_context(path.open("rb")))
+            self._begun = 0
             self._meet(self._file.schema)
             self._files = files.pop_all()
 
@@ -161,6 +162,7 @@ class ArrowTable(_ArrowColumns):
             where = f", batch {index}"
             with _readable(self.path, "Arrow IPC", where):
                 batch = self._file.get_batch(index)
+                self._begun += 1
                 batch.validate(full=True)
                 pieces = self._rows_of(batch, where)
             while True:
@@ -172,8 +174,8 @@ class ArrowTable(_ArrowColumns):
 
     @property
     def done(self) -> float:
-        """Share of the file that has been read, to the record batch."""
-        return 0.0 if self._rows == 0 else 1.0
+        """Share of the record batches that have been read."""
+        return self._begun / max(1, int(self._file.num_record_batches))
 
 
 class NpyTable:
@@ -273,6 +275,8 @@ class UltraTable:
         self._read = 0
         self.names = list(self._file.dtype.names or ())
         self.notes = []
+        if self._file.layout.steps:
+            self.notes.append("the true price beside the rows is left out")
         if self._file.torn_bytes:
             self.notes.append(f"{self._file.torn_bytes} bytes at the end are no whole block: left out")
         if not self._file.closed:
