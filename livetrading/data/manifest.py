@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from livetrading.data.errors import DataError
+from livetrading.data.results import partial_of
 
 __all__ = ["MANIFEST", "FileState", "Manifest", "manifest_path", "sha256_of"]
 
@@ -85,7 +85,7 @@ class Manifest:
     def write(self, target: Path) -> None:
         """Write it beside the output, whole or not at all; DataError if the disk refuses it."""
         path = manifest_path(target)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        partial = partial_of(path)
         tree = asdict(self)
         try:
             partial.write_text(json.dumps(tree, indent=1) + "\n", "utf-8")

@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows has no such lock: what a killed writer leaves has to be removed by hand there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FORMATS", "ResultWriter", "remove_left_over", "suffix_of"]
+__all__ = ["FORMATS", "ResultWriter", "partial_of", "remove_left_over", "suffix_of"]
 
 GROUP_ROWS: Final = 65_536
 """Rows in a row group of a Parquet file, or a record batch of an Arrow file."""
@@ -203,6 +203,11 @@ def suffix_of(path: Path) -> str:
     raise DataError(f"results must go to one of {', '.join(FORMATS)}, was {path}")
 
 
+def partial_of(target: Path) -> Path:
+    """Return a name for a file that is not complete yet, beside its target."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
 class ResultWriter:
     """Write rows to a file as they come; the file is there whole, or not at all.
 
@@ -259,7 +264,7 @@ class ResultWriter:
         self._suffix = suffix
         self._dtype = dtype
         self._target = Path(target)
-        self._partial = self._target.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        self._partial = partial_of(self._target)
         self._file: BinaryIO | None = None
         self._format: Format | None = None
 
