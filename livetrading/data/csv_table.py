@@ -125,7 +125,8 @@ class CsvTable:
             self.delimiter = self._told(head[self._above :], delimiter)
             self._read_names(head)
             self._head = head[self._above :]
-            self.head = [row for row in csv.reader(self._head, delimiter=self.delimiter) if row]
+            rows = csv.reader(self._head, delimiter=self.delimiter)
+            self.head = [row for row in rows if len(row) == len(self.names)]
             self._files = files.pop_all()
 
     def _skip_above(self, head: Sequence[str]) -> int:
@@ -207,8 +208,10 @@ class CsvTable:
                 break
             piece = self._piece(block, number)
             number += len(block)
+            del block  # before the next is read
             if piece.lines:
                 yield piece
+            del piece
         size = os.fstat(self._file.fileno()).st_size
         if size != self._size:
             raise DataError(

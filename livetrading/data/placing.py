@@ -49,6 +49,8 @@ _MAKES: Final = {
 }
 """Who writes a file, by how its names begin, in small letters."""
 
+DOLLAR_VOLUMES: Final = ("Yahoo Finance", "yfinance")
+
 
 @dataclass(frozen=True)
 class Placing:
@@ -114,10 +116,14 @@ def place(source: Any, columns: Mapping[str, str], kind: str | None) -> Placing:
         )
     _check_by_hand(source, columns)
     own = next((dtype for dtype in (TICK, BAR) if tuple(names) == dtype.names and not columns), None)
-    found, made_by = _fields(source, columns, own is not None)
+    notes: list[str] = []
+    found, made_by = _fields(source, columns, own is not None, notes)
     placed = _Candidates(source, found, columns)
     chosen = kind or _kind_of(source, set(placed.fields))
-    notes: list[str] = []
+    if made_by in DOLLAR_VOLUMES and chosen == "bars":
+        notes.append(
+            f"{made_by} gives the volume of a coin in its currency, not in coins: --columns Volume=dollar"
+        )
     times = _times(placed, chosen, own, notes)
     stamps = {name: _stamps(source, name, at, columns, own is not None) for name, at in times.items()}
     positions = dict(times)
@@ -157,7 +163,9 @@ def _check_by_hand(source: Any, columns: Mapping[str, str]) -> None:
             )
 
 
-def _fields(source: Any, columns: Mapping[str, str], own: bool) -> tuple[list[str | None], str]:
+def _fields(
+    source: Any, columns: Mapping[str, str], own: bool, notes: list[str]
+) -> tuple[list[str | None], str]:
     """Return the field of each column, None where it is not known, and who writes such files."""
     names: list[str] = source.names
     if own:
@@ -167,18 +175,22 @@ def _fields(source: Any, columns: Mapping[str, str], own: bool) -> tuple[list[st
     if source.named:
         lower = [name.lower() for name in names]
         made_by = next((who for begin, who in _MAKES.items() if tuple(lower[: len(begin)]) == begin), "")
+        if any("yfinance" in note for note in source.notes):
+            made_by = "yfinance"
         return [
             _stem(hand) if hand else field_of(name) for hand, name in zip(by_hand, names, strict=True)
         ], made_by
     if any(by_hand):
         return [_stem(hand) if hand else None for hand in by_hand], "columns placed by hand"
-    return _of_layout(source)
+    return _of_layout(source, notes)
 
 
-def _of_layout(source: Any) -> tuple[list[str | None], str]:
+def _of_layout(source: Any, notes: list[str]) -> tuple[list[str | None], str]:
     rows = source.head or []
     fitting = layouts_of(rows) if rows else []
     if len(fitting) == 1:
+        told = f"the columns without names are those of {fitting[0].source}: {', '.join(fitting[0].fields)}"
+        notes.append(f"{told}; no other known layout fits the first {len(rows)} rows")
         return list(fitting[0].fields), fitting[0].source
     could = "; ".join(f"{layout.source}: {', '.join(layout.fields)}" for layout in fitting)
     first = ", ".join(rows[0]) if rows else f"{len(source.names)} columns"

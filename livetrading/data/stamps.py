@@ -18,10 +18,11 @@ FLOOR: Final = 10**8
 SPAN: Final = 1000
 """From FLOOR on, each unit has a range of its own, this many times as high as the one before."""
 
-NUMBER: Final = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?")
+NUMBER: Final = re.compile(r"([+-]?)(\d{1,20})(?:\.(\d{0,40}))?", re.ASCII)
 ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?))?"
-    r"\s*(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
+    r"\s*(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII,
 )
 OFFSET_MAX_MIN: Final = 15 * 60
 

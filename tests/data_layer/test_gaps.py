@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy.stats import median_abs_deviation
 
-from livetrading.core.dtypes import BarFlag
+from livetrading.core.dtypes import BAR, TICK, BarFlag
 from livetrading.data.errors import DataError
 from livetrading.data.gaps import FindingKind, Limits, QualityReport, examine, examine_files, fill
 from livetrading.data.history import Table, load
@@ -74,7 +75,7 @@ def test_nothing_is_found_in_good_bars(made: Made) -> None:
 
 class TestOrder:
     @given(data=st.data())
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_gaps_are_the_bars_left_out(self, tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
         made = Made(tmp_path_factory.mktemp("gaps"))
         n = data.draw(st.integers(20, 60))
@@ -116,7 +117,7 @@ class TestOrder:
         assert len(fill(report.table, "drop")) == 40
 
     @given(st.permutations(range(30)))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_rows_out_of_order(self, tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
         table = Made(tmp_path_factory.mktemp("order"))(hours(30)[order], walk(30)[order])
         report = examine(table)
@@ -157,7 +158,7 @@ class TestOrder:
 
 class TestPrices:
     @given(hnp.arrays(np.int64, 60, elements=st.integers(0, 400)), st.floats(2, 12))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_outliers_are_those_of_scipy(
         self, tmp_path_factory: pytest.TempPathFactory, steps: NDArray[np.int64], times: float
     ) -> None:
@@ -191,7 +192,7 @@ class TestPrices:
         assert any("half of the returns" in note for note in report.notes)
 
     @given(hnp.arrays(float, (20, 4), elements=st.integers(1, 4).map(float)))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_inconsistent_bars(
         self, tmp_path_factory: pytest.TempPathFactory, prices: NDArray[np.float64]
     ) -> None:
@@ -328,6 +329,23 @@ class TestFill:
         with pytest.raises(DataError, match="at most 1048576 bars"):
             fill(made(far, walk(21)), "previous")
 
+    def test_refuses_what_is_off_the_grid(self, made: Made) -> None:
+        starts = hours(20)
+        starts[10:] += 5 * HOUR // 2
+        with pytest.raises(
+            DataError, match="whole number of spacings after the one before to be filled, was not at"
+        ):
+            fill(made(starts, walk(20)), "previous")
+
+    def test_more_gaps_than_are_listed(self, made: Made) -> None:
+        keep = np.setdiff1d(np.arange(5000), np.arange(1, 4999, 4))
+        table = made(hours(5000)[keep], walk(5000)[keep])
+        report = examine(table)
+        assert report.counts[FindingKind.GAP] == report.missing == 1250
+        assert len(report.findings) == 1000
+        assert any("1,000 of 1,250 stretches are listed" in note for note in report.notes)
+        assert fill(table, "previous", report).columns["start"].tolist() == hours(5000).tolist()
+
     def test_changes_nothing_unasked(self, made: Made) -> None:
         table = made(np.delete(hours(30), [5, 6]), walk(28))
         before = table.records().tobytes()
@@ -340,6 +358,29 @@ class TestFill:
         table = made(hours(30), walk(30))
         for how in ("previous", "drop", "sort"):
             assert fill(table, how).records().tobytes() == table.records().tobytes()
+
+
+NUMBER: Final = st.floats() | st.sampled_from([0.0, 1.0, 2.0])
+TIME: Final = st.integers(-(2**62), 2**62 - 1) | st.integers(0, 3)
+
+
+@pytest.mark.parametrize("dtype", [TICK, BAR], ids=["ticks", "bars"])
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_any_rows_are_examined(
+    tmp_path_factory: pytest.TempPathFactory, dtype: np.dtype[Any], data: Any
+) -> None:
+    small = {"side": st.integers(-1, 1), "flags": st.integers(0, 7), "trades": st.integers(-1, 9)}
+    names = dtype.names or ()
+    fields = [small.get(name, NUMBER if dtype[name].kind == "f" else TIME) for name in names]
+    records = np.array(data.draw(st.lists(st.tuples(*fields), min_size=1, max_size=12)), dtype)
+    path = tmp_path_factory.mktemp("any") / "a.npy"
+    np.save(path, records)
+    report = examine(path, limits=Limits(stale=2, stale_quotes=2, outlier=0.5, outlier_ticks=0.5))
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert all(len(found) and found.max() < len(records) for found in report.marked.values() if len(found))
+    for how in ("drop", "sort"):
+        assert set(fill(report.table, how, report).columns) == set(report.table.columns)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Files of every make: what is read, how it was understood, and what is refused by name."""
 
 import gzip
+import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -363,6 +365,72 @@ class TestRefusals:
             with pytest.raises(DataError, match=words):
                 load(path, **given_)  # type: ignore[arg-type]
 
+    def test_a_name_that_holds_csv_is_no_csv(self, tmp_path: Path) -> None:
+        pd.DataFrame({"time": [1_700_000_000], "price": [1.0], "size": [1.0]}).to_parquet(
+            tmp_path / "a.csv.parquet"
+        )
+        assert load(tmp_path / "a.csv.parquet").understood.format == "parquet"
+
+
+WORDS: Final = (
+    "1 -1 1e5 nan inf null 1700000000 1700000000000 2024-01-01 2024-13-01 true buy x _1 1_0 time Ticker"
+)
+CELLS: Final = st.sampled_from(
+    [*WORDS.split(), "", '"', "\0", "\u0661", "9" * 30, "9" * 6000, "close", "open_time"]
+)
+
+
+@given(
+    st.lists(st.lists(CELLS, min_size=1, max_size=8), max_size=8),
+    st.sampled_from([",", ";", "\t", "|", ":"]),
+    st.sampled_from(["", "time,close\n", "Price,Close\nTicker,A\nDate,\n", "ts,price,size,side\n", "\ufeff"]),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_text_it_is_a_table_or_a_named_error(
+    write: Write, rows: list[list[str]], sign: str, head: str
+) -> None:
+    path = write(head + "\n".join(sign.join(row) for row in rows))
+    try:
+        table = load(path)
+    except DataError:
+        return
+    assert len(table) > 0
+    json.dumps(table.understood.to_dict(), allow_nan=False)
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([".csv", ".csv.gz", ".csv.zst", ".parquet", ".arrow", ".npy", ".ultra"]),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_bytes_it_is_a_named_error(tmp_path: Path, data: bytes, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=path.name):
+        load(path)
+
+
+def test_scan_is_flat_in_memory(write: Write) -> None:
+    """Four times the rows take no more memory."""
+
+    def peak(n: int) -> int:
+        path = write("time,close\n" + "".join(f"{1_700_000_000 + 60 * i},{i}\n" for i in range(n)))
+        tracemalloc.start()
+        try:
+            assert understand(path).rows == n
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(66_000) < 1.1 * peak(33_000)
+
+
+def test_yahoo_gives_volumes_in_dollars(write: Write) -> None:
+    for make in ("Yahoo Finance", "yfinance"):
+        path = write(DUMPS[make][0])
+        assert any("--columns Volume=dollar" in note for note in load(path).understood.notes)
+        assert "volume" not in load(path, columns={"Volume": "dollar"}).columns
+
 
 class TestByHand:
     def test_columns_settle_a_layout(self, write: Write) -> None:
@@ -550,7 +618,7 @@ def rewritten(rows: NDArray[np.void], path: Path) -> Table:
 
 @pytest.mark.parametrize("dtype", [TICK, BAR], ids=["ticks", "bars"])
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_from_format_to_format_nothing_is_lost(tmp_path: Path, dtype: np.dtype[Any], data: Any) -> None:
     rows = data.draw(rows_of(dtype))
     first, second, third = data.draw(st.permutations(SUFFIXES))[:3]
