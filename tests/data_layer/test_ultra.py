@@ -402,7 +402,7 @@ class Faulty(io.FileIO):
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Let the n-th write, fsync or rename from now on fail."""
-    sync, replace = os.fsync, Path.replace
+    replace = Path.replace
 
     def open_faulty(path: Path, mode: str = "r", buffering: int = -1, **options: Any) -> Any:
         if mode not in ("xb", "r+b"):
@@ -411,7 +411,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         return raw if buffering == 0 else io.BufferedWriter(raw)
 
     monkeypatch.setattr(Path, "open", open_faulty)
-    monkeypatch.setattr(os, "fsync", lambda fd: (Faulty.count(), sync(fd))[1])
+    monkeypatch.setattr(os, "fsync", lambda _: Faulty.count())
     monkeypatch.setattr(Path, "replace", lambda path, to: (Faulty.count(), replace(path, to))[1])
 
     def faulty(n: int, error: int, partial: bool = False) -> None:
@@ -497,6 +497,56 @@ class TestFullDisk:
         faulty(10**9, 0)
         assert contents(path) == rows.tobytes()
         assert n > 10
+
+
+class Logged(io.FileIO):
+    """A file that notes what is done to it."""
+
+    log: list[tuple[int, bytes] | None] = []  # noqa: RUF012
+
+    def write(self, data: Any) -> int:
+        Logged.log.append((self.tell(), bytes(data)))
+        return super().write(data) or 0
+
+
+def after_a_loss_of_power(log: list[tuple[int, bytes] | None], rng: np.random.Generator) -> bytes:
+    """What was synchronised, and of what was written since some sectors and others not."""
+    synced = max((i for i, entry in enumerate(log) if entry is None), default=-1)
+    disk, lost = bytearray(), rng.random(1000) < rng.random()
+    for i, entry in enumerate(log):
+        begin, data = (0, b"") if entry is None else entry
+        for at in range(0, len(data), 64):
+            if i < synced or not lost[(begin + at) // 512]:
+                disk.extend(bytes(max(0, begin + at + 64 - len(disk))))
+                disk[begin + at : begin + at + 64] = data[at : at + 64]
+    return bytes(disk)
+
+
+def test_a_loss_of_power_leaves_the_blocks_that_were_synchronised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_logged(file: Path, mode: str, buffering: int = -1, **options: Any) -> Any:
+        return Logged(file, "x") if mode == "xb" else open(file, mode, buffering, **options)
+
+    rows, rng, path = random_rows(37), np.random.default_rng(1), tmp_path / "lost.ultra"
+    Logged.log, acknowledged = [], [(0, 0)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", open_logged)
+        patch.setattr(os, "fsync", lambda _: Logged.log.append(None))
+        writer = UltraWriter(tmp_path / "a.ultra", TICK, block_rows=10, sync=True)
+        acknowledged.append((len(Logged.log), 0))
+        for row in range(37):
+            writer.write(rows[row : row + 1])
+            acknowledged.append((len(Logged.log), writer.rows))
+        writer.close()
+    for end in range(acknowledged[1][0], len(Logged.log) + 1):
+        least = max(kept for at, kept in acknowledged if at <= end)
+        for _ in range(20):
+            path.write_bytes(after_a_loss_of_power(Logged.log[:end], rng))
+            with UltraFile(path) as file:
+                assert file.rows >= least
+                assert b"".join(block.tobytes() for block in file) == rows[: file.rows].tobytes()
+            assert verify(path) == []
 
 
 KILLED = """
