@@ -110,6 +110,11 @@ class TestRoundTrip:
         with UltraWriter(path, PAIR, block_rows=block_rows, true_price=True) as writer:
             for at in np.split(np.arange(len(rows)), sorted(cuts)):
                 writer.write(rows[at], prices[at])
+        with UltraWriter(
+            path.with_name("whole.ultra"), PAIR, block_rows=block_rows, true_price=True
+        ) as writer:
+            writer.write(rows, prices)
+        assert path.read_bytes() == path.with_name("whole.ultra").read_bytes()
         with UltraFile(path) as file:
             found = [file.true_price(i) for i in range(file.blocks)]
             assert contents(path) == rows.tobytes()
@@ -246,10 +251,11 @@ def block_of(content: bytes, at: int) -> int | None:
 
 
 class TestDamage:
-    def test_any_flipped_bit_is_found_and_its_block_named(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "a.ultra", random_rows(25))
+    @pytest.mark.parametrize("rows", [20, 25])
+    def test_any_flipped_bit_is_found_and_its_block_named(self, tmp_path: Path, rows: int) -> None:
+        path = write(tmp_path / "a.ultra", random_rows(rows))
         good, rng = path.read_bytes(), np.random.default_rng(1)
-        for at in [*rng.integers(0, len(good), 1000), 0, 4095, 4096, len(good) - 1, len(good) - 64]:
+        for at in [*rng.integers(0, len(good), 1000), 0, 4095, 4096, *range(len(good) - 64, len(good))]:
             path.write_bytes(flipped(good, at, 1 << int(rng.integers(8))))
             block = block_of(good, at)
             if at < 8:  # a file of another kind
