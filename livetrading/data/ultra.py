@@ -388,12 +388,13 @@ class UltraFile:
             return None
         start = self.layout.at(head.number) + self.layout.steps_at(head.rows)
         steps = np.frombuffer(self._map, STEP, head.steps, start)
-        spans = np.diff(steps["row"], append=head.rows)
-        if steps["row"][0] != 0 or (spans <= 0).any() or not priced(steps["value"]).all():
+        at = steps["row"]
+        in_order = at[0] == 0 and bool((at[1:] > at[:-1]).all()) and at[-1] < head.rows
+        if not in_order or not priced(steps["value"]).all():
             raise UltraDamaged(
                 self.path, head.number, "its true prices must be in order and in range, were not"
             )
-        return np.repeat(steps["value"], spans)
+        return np.repeat(steps["value"], np.diff(at, append=head.rows))
 
     def _check_size(self, block: int) -> None:
         """Touching a map past the end of its file would end the process."""

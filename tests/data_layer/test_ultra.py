@@ -742,7 +742,22 @@ class TestHostileHeaders:
 
     @pytest.mark.parametrize(
         "steps",
-        [[(1, 5.0)], [(0, 5.0), (0, 6.0)], [(0, 5.0), (10, 6.0)], [(0, -1.0)], [(0, np.inf)], [(-1, 1.0)]],
+        [
+            *(
+                [(1, 5.0)],
+                [(0, 5.0), (0, 6.0)],
+                [(0, 5.0), (10, 6.0)],
+                [(0, -1.0)],
+                [(0, np.inf)],
+                [(-1, 1.0)],
+            ),
+            [
+                (0, 5.0),
+                (2**62, 5.0),
+                (-(2**63), 5.0),
+                (-(2**62), 5.0),
+            ],  # their differences wrap, and are above 0
+        ],
     )
     def test_true_prices_that_cannot_be(self, tmp_path: Path, steps: list[tuple[int, float]]) -> None:
         path = tmp_path / "a.ultra"
@@ -849,3 +864,17 @@ class TestArguments:
                 read(tmp_path / "none.ultra")
             with pytest.raises(DataError, match="was: a directory"):
                 read(tmp_path)
+
+
+def test_version_1_stays_readable() -> None:
+    """A file of that version, as it was written then."""
+    path = Path(__file__).parents[1] / "golden" / "ultra-1.ultra"
+    ticks = np.zeros(25, TICK)
+    for k, name in enumerate(TICK.names or ()):
+        ticks[name] = np.arange(25) * (k + 1) % 100
+    with UltraFile(path) as file:
+        assert (file.closed, file.layout.creator, file.blocks) == (True, "livetrading 0.1", 3)
+        prices = np.concatenate([file.true_price(i) for i in range(3)])
+    assert contents(path) == ticks.tobytes()
+    assert slow_ultra.rows(path.read_bytes()).tobytes() == ticks.tobytes()
+    np.testing.assert_array_equal(prices, [np.nan] * 7 + [60_000.0] * 2 + [60_001.0] * 9 + [60_002.0] * 7)
