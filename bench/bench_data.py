@@ -5,6 +5,7 @@
 Rounds and `extra_info` are those of bench_core.py.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,13 @@ from bench_core import ROUNDS, TICKS, measure, some_ticks
 from numpy.typing import NDArray
 
 from livetrading.config import load_config
+from livetrading.core.checksum import crc32c
+from livetrading.core.dtypes import TICK
 from livetrading.data.bars import BarBuilder, bars, parse_rule
+from livetrading.data.ticks import open_ticks
+from livetrading.data.ultra import UltraFile, UltraWriter
+from livetrading.data.ultra_blocks import layout_of
+from livetrading.data.ultra_layout import BlockHead, EndMark
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +59,59 @@ def test_bars_in_chunks(benchmark: Any, market: NDArray[np.void], rule: str) -> 
     chunks = np.split(market, range(16_384, TICKS, 16_384))
     start = lambda: (BarBuilder(parse_rule(rule)),)  # noqa: E731
     measure(benchmark, lambda builder: sum(map(len, bars(chunks, builder))), TICKS, start, ROUNDS)
+
+
+def written(path: Path, ticks: NDArray[np.void], priced: bool) -> None:
+    prices = np.repeat(np.arange(1.0, 1.0 + -(-len(ticks) // 6000)), 6000)[: len(ticks)] if priced else None
+    with UltraWriter(path, TICK, true_price=priced) as writer:
+        for at in range(0, len(ticks), 65_536):
+            writer.write(ticks[at : at + 65_536], None if prices is None else prices[at : at + 65_536])
+
+
+@pytest.mark.parametrize("priced", [False, True])
+def test_ultra_write(benchmark: Any, market: NDArray[np.void], tmp_path: Path, priced: bool) -> None:
+    """To a new file, a block at a time."""
+
+    def start() -> tuple[Path]:
+        (tmp_path / "a.ultra").unlink(missing_ok=True)
+        return (tmp_path / "a.ultra",)
+
+    measure(benchmark, lambda path: written(path, market, priced), TICKS, start, ROUNDS)
+
+
+@pytest.mark.parametrize("priced", [False, True])
+@pytest.mark.parametrize("opened", ["blocks", "open_ticks"])
+def test_ultra_read(
+    benchmark: Any, market: NDArray[np.void], tmp_path: Path, opened: str, priced: bool
+) -> None:
+    """Every block mapped and looked at; the file is in the system's cache."""
+    written(tmp_path / "a.ultra", market, priced)
+
+    def read(path: Path) -> int:
+        if opened == "blocks":
+            with UltraFile(path) as file:
+                return sum(len(rows) for rows, _ in file.with_true_price())
+        with open_ticks([path]) as recording:
+            return sum(map(len, recording))
+
+    measure(benchmark, read, TICKS, lambda: (tmp_path / "a.ultra",), ROUNDS)
+
+
+def test_ultra_open(benchmark: Any, tmp_path: Path) -> None:
+    """A file of 10^9 ticks, 64 GB that are holes but for the headers of its blocks."""
+    path, rows, layout, crc = tmp_path / "a.ultra", 10**9, layout_of(TICK), 0
+    with path.open("wb") as file:
+        file.write(layout.to_bytes())
+        for number in range(-(-rows // layout.block_rows)):
+            n = min(layout.block_rows, rows - number * layout.block_rows)
+            crc = crc32c(bytes(n * TICK.itemsize)) if number == 0 or n < layout.block_rows else crc
+            file.seek(layout.at(number))
+            file.write(BlockHead(number, number * layout.block_rows, 0, 0, n, 0, crc).to_bytes(layout))
+        file.seek(n * TICK.itemsize, 1)
+        file.write(EndMark(number + 1, rows).to_bytes(layout))
+
+    def opened() -> int:
+        with UltraFile(path) as file:
+            return file.rows
+
+    assert benchmark(opened) == rows
