@@ -266,6 +266,7 @@ def test_delimiters_compression_and_bom(name: str, sign: str, called: str, bom: 
     assert table.understood.encoding == ("utf-8 with a byte order mark" if bom else "utf-8")
     assert table.understood.compression == {"v": "none", "z": "gzip", "t": "zstd"}[name[-1]]
     assert table.columns["close"].tolist() == [2, 3]
+    assert table.understood.clock == "Date"
 
 
 class TestRefusals:
@@ -301,6 +302,8 @@ class TestRefusals:
                 "volume must be one column, was volume and amount",
             ),
             ("time;close\n1,5;2,5\n1,6;2,6\n", "number"),
+            ("time,x;close\n1,2;3\n1,2;4\n", "line 1: the delimiter must be told .* comma or semicolon"),
+            ("1,2,3,4,5,1700000000,0,1\n", "of none"),
             ("time,side,price,size\n1700000000,up,1,1\n", "line 2: side must be one of buy"),
             ("1700000000,1,1,1,1,5\n", "any of time, open, high, low, close, volume.*Coinbase.*Bitfinex"),
             ("1,2\n3,4\n", "of none"),
