@@ -55,11 +55,17 @@ def _floats_one_by_one(cells: Sequence[str]) -> tuple[NDArray[np.float64], int]:
 def signs(name: str, cells: Cells) -> NDArray[np.int8]:
     """Return +1, -1 or 0 for each cell of `side`, `is_buyer_maker` or `is_sell`."""
     words = SIDES[name]
+    if isinstance(cells, np.ndarray) and cells.dtype.kind == "i" and len(cells):
+        meant = [words.get(str(number)) for number in (-1, 0, 1)]
+        if cells.min() >= (-1 if meant[0] is not None else 0) and cells.max() <= 1:
+            return np.asarray(np.array([sign or 0 for sign in meant], np.int8)[cells + 1])
     if isinstance(cells, np.ndarray):
         cells = [
             str(int(cell)) if cell == cell and cell == int(cell) else str(cell) for cell in cells.tolist()
         ]
     try:
+        if words.keys() >= set(cells):
+            return np.fromiter(map(words.__getitem__, cells), np.int8, len(cells))
         return np.fromiter((words[cell.strip().lower()] for cell in cells), np.int8, len(cells))
     except KeyError:
         bad = next(i for i, cell in enumerate(cells) if cell.strip().lower() not in words)

@@ -4,18 +4,18 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from livetrading.data.columns import CHUNK_ROWS
-from livetrading.data.csv_columns import check_utf8, open_text, readable
+from livetrading.data.csv_columns import check_utf8, readable, unpacked
+from livetrading.data.csv_lines import FAST_BYTES, CellKind, Lines, blocks, cells, parsed
 from livetrading.data.errors import DataError
 
-__all__ = ["DELIMITERS", "CsvTable", "Piece"]
+__all__ = ["DELIMITERS", "CsvTable", "Piece", "Typed"]
 
 DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 """What may stand between the cells of a line, and how it is called."""
@@ -31,9 +31,8 @@ _CELL_OF_DATA: Final = re.compile(
 )
 
 
-@dataclass(frozen=True)
 class Piece:
-    """Some rows of a file.
+    """Some rows of a file, their cells as text; read when they are asked for.
 
     Attributes
     ----------
@@ -43,12 +42,56 @@ class Piece:
         Line of each row.
     """
 
-    columns: Sequence[Sequence[str]]
-    lines: Sequence[int]
+    def __init__(self, table: "CsvTable", lines: Lines) -> None:
+        self._table = table
+        self._lines = lines
+
+    @cached_property
+    def _rows(self) -> tuple[Sequence[Sequence[str]], Sequence[int]]:
+        return self._table.split(self._lines)
+
+    @property
+    def columns(self) -> Sequence[Sequence[str]]:
+        """Cells by column; DataError for a line that is malformed."""
+        return self._rows[0]
+
+    @property
+    def lines(self) -> Sequence[int]:
+        """Line of each row."""
+        return self._rows[1]
 
     def where(self, row: int) -> str:
         """Say where a row of this piece stands in the file."""
         return f"line {self.lines[row]}"
+
+    def typed(self, kinds: Mapping[int, CellKind]) -> "Typed | None":
+        """Return columns as numbers where that is possible at speed; as `csv_lines.parsed`."""
+        table = self._table
+        found = parsed(self._lines, len(table.names), table.delimiter, kinds) if table.fast else None
+        return None if found is None else Typed(*found, self._lines.number)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """Some rows of a file as numbers.
+
+    Attributes
+    ----------
+    columns : mapping of int to ndarray, or to list of str
+        By position of the column.
+    blank : int
+        Cells of real numbers that are blank.
+    first : int
+        Line of the first row.
+    """
+
+    columns: Mapping[int, Any]
+    blank: int
+    first: int
+
+    def where(self, row: int) -> str:
+        """Say where a row stands in the file."""
+        return f"line {self.first + row}"
 
 
 class _AtMost(io.BufferedIOBase):
@@ -91,6 +134,8 @@ class CsvTable:
     named : bool
         Whether the file names them.
     delimiter, encoding, compression : str
+    fast : bool
+        Whether the file is so large that reading it by pyarrow saves time.
     notes : list of str
         What stood above the rows and is no row.
     head : list of list of str
@@ -113,9 +158,11 @@ class CsvTable:
         with ExitStack() as files, readable(path):
             self._file = files.enter_context(path.open("rb"))
             self._size = os.fstat(self._file.fileno()).st_size
-            limited: Any = _AtMost(self._file, self._size)
-            self._text = files.enter_context(open_text(path, limited, "utf-8"))
-            head = list(islice(self._text, HEAD_LINES))
+            self.fast = self._size >= FAST_BYTES
+            stream = files.enter_context(unpacked(path, _AtMost(self._file, self._size)))
+            self._blocks = blocks(path, stream)
+            self._first = next(self._blocks, None)
+            head = [] if self._first is None else self._first.text()[:HEAD_LINES]
             self.encoding = "utf-8"
             if head and head[0].startswith(BOM):
                 head[0], self.encoding = head[0].removeprefix(BOM), "utf-8 with a byte order mark"
@@ -199,19 +246,16 @@ class CsvTable:
             ) from error
 
     def __iter__(self) -> Iterator[Piece]:
-        number = self._above + 1
-        lines = chain(self._head, self._text)
+        number, self._first, lines = 0, None, self._first and self._first.without(self._above)
         while True:
+            if lines is not None:
+                number = lines.number + lines.count
+                if lines.data.strip(b"\n"):
+                    yield Piece(self, lines)
             with readable(self.path):
-                block = list(islice(lines, CHUNK_ROWS))
-            if not block:
+                lines = next(self._blocks, None)
+            if lines is None:
                 break
-            piece = self._piece(block, number)
-            number += len(block)
-            del block  # before the next is read
-            if piece.lines:
-                yield piece
-            del piece
         size = os.fstat(self._file.fileno()).st_size
         if size != self._size:
             raise DataError(
@@ -219,17 +263,18 @@ class CsvTable:
                 f"{self._size} bytes when opened and {size} at its end"
             )
 
-    def _piece(self, block: Sequence[str], number: int) -> Piece:
+    def split(self, lines: Lines) -> tuple[Sequence[Sequence[str]], Sequence[int]]:
+        """Return cells by column, and the line of each row; DataError for a line that is malformed."""
+        texts = lines.text()
         try:
-            "".join(block).encode()  # fails at what is no UTF-8
-            rows = list(csv.reader(block, delimiter=self.delimiter, strict=True))
-            if len(rows) != len(block) or any(row and len(row) != len(self.names) for row in rows):
-                raise ValueError("a row must be one line, with a field a column")
+            rows = cells(texts, self.delimiter)
+            if any(row and len(row) != len(self.names) for row in rows):
+                raise ValueError("a row must have a field a column")
         except (ValueError, csv.Error):
-            self._raise_for_line(block, number)
+            self._raise_for_line(texts, lines.number)
             raise
-        lines = [number + i for i, row in enumerate(rows) if row]
-        return Piece(list(zip(*filter(None, rows), strict=True)), lines)
+        numbers = [lines.number + i for i, row in enumerate(rows) if row]
+        return list(zip(*filter(None, rows), strict=True)), numbers
 
     def _raise_for_line(self, block: Sequence[str], number: int) -> None:
         for at, line in enumerate(block, number):

@@ -1,8 +1,9 @@
 """Bars and ticks from files of any make, as one typed table, with a report of what was understood."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ from livetrading.core.dtypes import BAR
 from livetrading.data.arrow import arrow
 from livetrading.data.bar_times import BarTimes
 from livetrading.data.cells import BadCell, floats, signs, whole
-from livetrading.data.csv_table import DELIMITERS, CsvTable
+from livetrading.data.csv_lines import CellKind
+from livetrading.data.csv_table import DELIMITERS, CsvTable, Piece
 from livetrading.data.errors import DataError, NoRows
 from livetrading.data.placing import PARTS, Placing, place
 from livetrading.data.spellings import TIMES
@@ -44,6 +46,9 @@ KINDS: Final = ("ticks", "trades", "quotes", "bars", "columns")
 """What a table may hold; `columns` are a time and numbers under the names they have."""
 
 Arrays = Mapping[str, NDArray[Any]]
+
+WHOLE_CELL: Final = re.compile(r"-?[0-9]{1,19}")
+"""What a cell of a whole number looks like as a rule; others are read as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,11 +379,32 @@ class _Reader:
             raise DataError(f"every must be given for bars, was given for {self.placing.kind}")
         self.bar_times = BarTimes(str(self.source.path), self.every) if is_bars else None
         self.nulls = 0
+        self._kinds: dict[int, CellKind] = {}
 
     def read(self, piece: Any) -> Table:
         """Read one piece."""
+        typed = piece.typed(self._kinds) if self._kinds else None
+        if typed is not None:
+            with suppress(DataError):  # the text of the same rows gives the error, or is what is meant
+                return self._read(typed, typed.blank)
+        table = self._read(piece, 0)
+        if not self._kinds and isinstance(piece, Piece):
+            self._kinds = self._kinds_of(piece)
+        return table
+
+    def _kinds_of(self, piece: Piece) -> dict[int, CellKind]:
+        """Tell by the first rows what the columns may be read as."""
+        text = {*self.placing.stamps, "side", "is_buyer_maker", "is_sell", "trades", "flags"}
+        exact = text if self.placing.kind != "columns" else set(self.placing.stamps)
+        kinds: dict[int, CellKind] = {}
+        for name, at in self.placing.positions.items():
+            is_whole = name in exact and all(map(WHOLE_CELL.fullmatch, piece.columns[at]))
+            kinds[at] = "whole" if is_whole else "text" if name in exact else "real"
+        return kinds
+
+    def _read(self, piece: Any, nulls: int) -> Table:
         placing = self.placing
-        self.nulls = 0
+        self.nulls = nulls
         times = {name: self._of(piece, name, stamps.read) for name, stamps in placing.stamps.items()}
         found: dict[str, NDArray[Any]] = {}
         if self.bar_times is not None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import livetrading
 from livetrading.core.dtypes import TICK
-from livetrading.data import csv_columns, merge, npy_ticks, parquet_columns, ticks, ultra_ticks
+from livetrading.data import csv_lines, merge, npy_ticks, parquet_columns, ticks, ultra_ticks
 from livetrading.data.errors import DataError, ExtraMissing
 from livetrading.data.ticks import open_ticks, read_ticks, write_ticks
 
@@ -41,7 +41,7 @@ def chunked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Set the rows in a chunk, and how late a row of a pair may stand."""
 
     def chunked(rows: int, late: int | None = None) -> None:
-        for module in (csv_columns, npy_ticks, parquet_columns, ultra_ticks):
+        for module in (csv_lines, npy_ticks, parquet_columns, ultra_ticks):
             monkeypatch.setattr(module, "CHUNK_ROWS", rows)
         if late is not None:
             monkeypatch.setattr(merge, "LATE_ROWS", late)
