@@ -130,23 +130,25 @@ class UltraWriter:
             the disk refuses the rows: then it is closed, and the blocks before them stay.
         """
         self._check_open()
-        for head, payload in self._blocks.push(rows, true_price):
-            self._commit(head, payload)
+        blocks = self._blocks.push(rows, true_price)
+        with self._cut_short():
+            for head, payload in blocks:
+                self._commit(head, payload)
 
     def flush(self) -> None:
         """Put the rows that wait into a block of their own; the next begins where a full one would have."""
         self._check_open()
-        if self._blocks.waiting:
-            self._commit(*self._blocks.finish())
+        with self._cut_short():
+            self._commit_waiting()
 
     def close(self) -> None:
         """Write the rows that wait and the end mark, and close the file; errors as `write`."""
         if self._file is None:
             return
-        self.flush()
-        mark = EndMark(self.blocks, self.rows).to_bytes(self._blocks.layout)
         with self._cut_short():
-            _write_all(self._file, self._end, mark)
+            self._commit_waiting()
+            mark = EndMark(self.blocks, self.rows)
+            _write_all(self._file, self._end, mark.to_bytes(self._blocks.layout))
             _synchronise(self._file, self._sync)
             self._file.close()
         self._file = None
@@ -155,20 +157,23 @@ class UltraWriter:
         if self._file is None:
             raise DataError(f"rows must be written to an open writer, was closed: {self.path}")
 
+    def _commit_waiting(self) -> None:
+        if self._blocks.waiting:
+            self._commit(*self._blocks.finish())
+
     def _commit(self, head: bytes, payload: memoryview) -> None:
         """Write a block: it is one when its header is there, so that comes last."""
         start = self._blocks.layout.at(self.blocks)
-        with self._cut_short():
-            _write_all(self._file, start + BLOCK_HEAD, payload)
-            _synchronise(self._file, self._sync)
-            _write_all(self._file, start, head)
-            _synchronise(self._file, self._sync)
+        _write_all(self._file, start + BLOCK_HEAD, payload)
+        _synchronise(self._file, self._sync)
+        _write_all(self._file, start, head)
+        _synchronise(self._file, self._sync)
         self._end = start + BLOCK_HEAD + len(payload)
         self.rows, self.blocks = self._blocks.first_row, self._blocks.number
 
     @contextmanager
     def _cut_short(self) -> Iterator[None]:
-        """After an error leave the blocks that were whole before, and close."""
+        """After an error, or an interrupt, leave the blocks that were whole before, and close."""
         try:
             with _writable(self.path):
                 yield

@@ -822,6 +822,28 @@ class TestArguments:
             UltraWriter(tmp_path / "none" / "a.ultra", TICK)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("at", ["finish", "_commit"])
+    def test_an_interrupt_leaves_whole_blocks(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+    ) -> None:
+        """Also between a block's end in memory and its first byte in the file."""
+
+        def press(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        path, rows = tmp_path / "a.ultra", random_rows(35)
+        writer = UltraWriter(path, TICK, block_rows=10)
+        writer.write(rows[:12])
+        monkeypatch.setattr(writer if at == "_commit" else writer._blocks, at, press)
+        with pytest.raises(KeyboardInterrupt):
+            writer.write(rows[12:])
+        with pytest.raises(DataError, match="open writer"):
+            writer.write(rows)
+        assert contents(path) == rows[:10].tobytes()
+        with append(path) as writer:
+            writer.write(rows[10:])
+        assert contents(path) == rows.tobytes()
+
     def test_what_is_written_is_looked_at(self, tmp_path: Path) -> None:
         prices = np.full(3, 5.0)
         with UltraWriter(tmp_path / "a.ultra", TICK, block_rows=2) as writer:

@@ -16,6 +16,7 @@ import numpy as np
 from tapes import gbm
 
 from livetrading import runner
+from livetrading.commands.output import USAGE, fail
 from livetrading.config import PATHS, PRESETS, SECTIONS, Config, ConfigError, load_config
 from livetrading.core.processor import Processor
 
@@ -199,7 +200,7 @@ def assert_explains(error: Exception, names: set[str], file: Path) -> None:
     """Assert that the error is told in one printable line that names the key, or the line of the file."""
     said = io.StringIO()
     with redirect_stderr(said):
-        assert runner._fail(str(error), runner.USAGE) == 2
+        assert fail(str(error), USAGE) == 2
     line = said.getvalue()
     assert line.endswith("\n"), repr(line)
     assert line.count("\n") == 1, repr(line)
