@@ -610,7 +610,7 @@ def same(a: NDArray[np.void], b: NDArray[np.void]) -> bool:
     return len(a) == len(b)
 
 
-SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet", ".npy", ".ultra")
+SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet", ".arrow", ".npy", ".ultra")
 
 
 def rewritten(rows: NDArray[np.void], path: Path) -> Table:
@@ -637,7 +637,7 @@ def test_from_format_to_format_nothing_is_lost(tmp_path: Path, dtype: np.dtype[A
 def test_payloads_of_nan_stay_where_bits_are_kept(tmp_path: Path, bits: NDArray[np.uint64]) -> None:
     rows = np.zeros(len(bits), TICK)
     rows["price"] = (bits | np.uint64(0x7FF0000000000001)).view(np.float64)
-    for suffix in (".parquet", ".npy", ".ultra"):
+    for suffix in (".parquet", ".arrow", ".npy", ".ultra"):
         again = rewritten(rows, tmp_path / f"a{suffix}").records()
         assert again["price"].tobytes() == rows["price"].tobytes()
 
