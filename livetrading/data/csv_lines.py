@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -29,7 +30,7 @@ FIELD_MAX: Final = 131_072
 FAST_BYTES: Final = 1 << 20
 """Size of a file from which on reading by pyarrow saves more time than its import takes."""
 
-ODD: Final = (b'"', b"(", b"0x", b"0X")
+ODD: Final = re.compile(rb'["(]|(?<=0)[xX]')
 """What pyarrow reads otherwise than Python does: quotes, nan with a payload, numbers in hexadecimal."""
 
 CellKind = Literal["whole", "real", "text"]
@@ -164,7 +165,7 @@ def parsed(
     data = lines.data
     if reader is None or width < 2 or lines.longest > FIELD_MAX:
         return None
-    if not data.isascii() or any(odd in data for odd in ODD):
+    if not data.isascii() or any(sign in data for sign in b'"(xX') and ODD.search(data):
         return None
     table = _table(reader, data, width, delimiter, kinds)
     if table is None or table.num_rows != lines.count:
