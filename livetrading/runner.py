@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 
 from livetrading.commands import (  # noqa: F401 - they add themselves
     data_bars,
+    data_convert,
     data_gaps,
     data_info,
     data_record,

@@ -165,7 +165,7 @@ def parsed(
     data = lines.data
     if reader is None or width < 2 or lines.longest > FIELD_MAX:
         return None
-    if not data.isascii() or any(sign in data for sign in b'"(xX') and ODD.search(data):
+    if not data.isascii() or (any(sign in data for sign in b'"(xX') and ODD.search(data)):
         return None
     table = _table(reader, data, width, delimiter, kinds)
     if table is None or table.num_rows != lines.count:

@@ -383,7 +383,7 @@ class _Run:
         self._shares = dict.fromkeys(todo, 0.0)
         self._rows = dict.fromkeys(todo, 0)
         self._began = 0.0 if self._clock is None else self._clock()
-        if workers == 1 or len(todo) == 1:
+        if workers == 1 or len(todo) <= 1:
             for at in todo:
                 self._do(at, self._report)
         else:
