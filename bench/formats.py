@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from livetrading import TICK, GbmMarket, Processor, load_config, open_ticks, write_ticks
 
-SUFFIXES: Final = (".npy", ".parquet", ".csv", ".csv.gz", ".csv.zst")
+SUFFIXES: Final = (".npy", ".ultra", ".parquet", ".csv", ".csv.gz", ".csv.zst")
 CHUNK: Final = 65_536
 ROUNDS: Final = 3
 

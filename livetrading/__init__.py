@@ -45,9 +45,31 @@ if TYPE_CHECKING:
     from livetrading.blockchain.simulated_mempool import HourlyFlow, SimulatedMempool
     from livetrading.blockchain.valuation import MODELS, Model, Valuation, model, state_columns
     from livetrading.config import Config, ConfigError, load_config
+    from livetrading.core.bar_rules import (
+        DollarBars,
+        DollarImbalanceBars,
+        RunBars,
+        TickBars,
+        TickImbalanceBars,
+        TimeBars,
+        VolumeBars,
+        VolumeImbalanceBars,
+    )
+    from livetrading.core.bars import BarBuilder
     from livetrading.core.broker import PaperBroker
-    from livetrading.core.dtypes import FILL, KNOT, RESULT, TICK, Reason, Refusal, Rejection, TickFlag
-    from livetrading.core.errors import BadTick, ChainKnotsExhausted, LivetradingError, OrderError
+    from livetrading.core.dtypes import (
+        BAR,
+        FILL,
+        KNOT,
+        RESULT,
+        TICK,
+        BarFlag,
+        Reason,
+        Refusal,
+        Rejection,
+        TickFlag,
+    )
+    from livetrading.core.errors import BadTick, BarError, ChainKnotsExhausted, LivetradingError, OrderError
     from livetrading.core.include import get_include
     from livetrading.core.market import (
         BootstrapMarket,
@@ -68,9 +90,12 @@ if TYPE_CHECKING:
         SizingSettings,
         VoteSettings,
     )
+    from livetrading.data.bars import bars, parse_rule
     from livetrading.data.chain_history import ChainHistory, embedded_history, read_chain_history
-    from livetrading.data.errors import DataError
+    from livetrading.data.errors import DataError, UltraDamaged
+    from livetrading.data.recorder import Recorder
     from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
+    from livetrading.data.ultra import UltraFile, UltraWriter
     from livetrading.engine.hft import run_hft
     from livetrading.engine.report import Report
     from livetrading.engine.strategy import Bar, Strategy, StrategyError, StrategyResult, run_strategy
@@ -80,6 +105,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BAR",
     "EPOCHS",
     "FILL",
     "KNOT",
@@ -88,6 +114,9 @@ __all__ = [
     "TICK",
     "BadTick",
     "Bar",
+    "BarBuilder",
+    "BarError",
+    "BarFlag",
     "BookSettings",
     "BootstrapMarket",
     "BrokerSettings",
@@ -99,6 +128,8 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "DollarBars",
+    "DollarImbalanceBars",
     "DomainError",
     "EpochTable",
     "Evaluation",
@@ -121,10 +152,12 @@ __all__ = [
     "Processor",
     "Queue",
     "Reason",
+    "Recorder",
     "Recording",
     "Refusal",
     "Rejection",
     "Report",
+    "RunBars",
     "Settings",
     "SignalSettings",
     "SimulatedMempool",
@@ -132,14 +165,23 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "StrategyResult",
+    "TickBars",
     "TickFlag",
+    "TickImbalanceBars",
+    "TimeBars",
     "Transfer",
     "TruePrice",
     "TruePrices",
+    "UltraDamaged",
+    "UltraFile",
+    "UltraWriter",
     "Valuation",
+    "VolumeBars",
+    "VolumeImbalanceBars",
     "VoteSettings",
     "__version__",
     "arrival_probability",
+    "bars",
     "chain_columns",
     "chain_state",
     "confirmation_probabilities",
@@ -165,6 +207,7 @@ __all__ = [
     "market_signals",
     "model",
     "open_ticks",
+    "parse_rule",
     "price_breakdown",
     "price_history",
     "read_chain_history",
@@ -216,9 +259,31 @@ _MODULES = {
     "blockchain.models.power_law": ("PowerLaw",),
     "blockchain.valuation": ("MODELS", "Model", "Valuation", "model", "state_columns"),
     "config": ("Config", "ConfigError", "load_config"),
+    "core.bar_rules": (
+        "DollarBars",
+        "DollarImbalanceBars",
+        "RunBars",
+        "TickBars",
+        "TickImbalanceBars",
+        "TimeBars",
+        "VolumeBars",
+        "VolumeImbalanceBars",
+    ),
+    "core.bars": ("BarBuilder",),
     "core.broker": ("PaperBroker",),
-    "core.dtypes": ("FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"),
-    "core.errors": ("BadTick", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
+    "core.dtypes": (
+        "BAR",
+        "FILL",
+        "KNOT",
+        "RESULT",
+        "TICK",
+        "BarFlag",
+        "Reason",
+        "Refusal",
+        "Rejection",
+        "TickFlag",
+    ),
+    "core.errors": ("BadTick", "BarError", "ChainKnotsExhausted", "LivetradingError", "OrderError"),
     "core.include": ("get_include",),
     "core.market": (
         "BootstrapMarket",
@@ -239,9 +304,12 @@ _MODULES = {
         "SizingSettings",
         "VoteSettings",
     ),
+    "data.bars": ("bars", "parse_rule"),
     "data.chain_history": ("ChainHistory", "embedded_history", "read_chain_history"),
-    "data.errors": ("DataError",),
+    "data.errors": ("DataError", "UltraDamaged"),
+    "data.recorder": ("Recorder",),
     "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
+    "data.ultra": ("UltraFile", "UltraWriter"),
     "engine.hft": ("run_hft",),
     "engine.report": ("Report",),
     "engine.strategy": ("Bar", "Strategy", "StrategyError", "StrategyResult", "run_strategy"),

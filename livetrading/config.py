@@ -78,7 +78,7 @@ class MarketConfig:
     ----------
     name : str
         ``chaos``, ``gbm``, ``garch-t``, ``bootstrap``, ``hawkes``, or a recording: the path of one file
-        (.npy, .csv, .csv.gz, .csv.zst, .parquet), or of two, quotes and trades, joined by a comma.
+        (.npy, .ultra, .csv, .csv.gz, .csv.zst, .parquet), or of two, quotes and trades, joined by a comma.
     seed : int
         Of everything random, 0 to 2**64 - 1.
     dt_s : float

@@ -21,12 +21,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from livetrading.commands import (  # noqa: F401 - they add themselves to price_app
+from livetrading.commands import (  # noqa: F401 - they add themselves
+    data_bars,
+    data_convert,
+    data_gaps,
+    data_info,
+    data_record,
     price_history,
     price_sensitivity,
     price_stream,
     price_variance,
 )
+from livetrading.commands.data import data_app
 from livetrading.commands.output import (
     DONE,
     FAILURE,
@@ -43,7 +49,7 @@ from livetrading.commands.output import (
     text_option,
 )
 from livetrading.commands.price import price_app
-from livetrading.core.errors import LivetradingError
+from livetrading.core.errors import BarError, LivetradingError
 from livetrading.engine.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -109,6 +115,7 @@ app = typer.Typer(
 market_app = typer.Typer(help="What is behind a market.", rich_markup_mode=None)
 app.add_typer(market_app, name="market")
 app.add_typer(price_app, name="price")
+app.add_typer(data_app, name="data")
 
 
 class _CapitalCommand(TyperCommand):
@@ -176,7 +183,11 @@ def hft(
     ] = None,
     null_control: Annotated[bool, typer.Option(help="Run on a null market too, for comparison.")] = True,
     out: Annotated[
-        Path | None, text_option("Write results to a .npy, .csv (.gz, .zst) or .parquet file.", "FILE")
+        Path | None,
+        text_option("Write results to a .npy, .ultra, .csv (.gz, .zst) or .parquet file.", "FILE"),
+    ] = None,
+    record: Annotated[
+        Path | None, text_option("Record the run's ticks to a new .ultra file, to be replayed.", "FILE")
     ] = None,
     every: Annotated[str | None, text_option("A row of results every K ticks (default 1).", "K")] = None,
     config: Annotated[Path | None, text_option("Configuration in TOML.", "FILE")] = None,
@@ -189,13 +200,17 @@ def hft(
     given = {name: ctx.params[name] for name in FLAGS}
     tree = _load(preset, config, **{**given, "forever": forever or None})
     returns_file = [Path(tree.market.returns)] if tree.market.returns else []
-    check_out(out, [*tree.market.paths, *returns_file, *([config] if config else [])])
+    read = [*tree.market.paths, *returns_file, *([config] if config else [])]
+    check_out(out, read)
+    check_out(record, [*read, *([out] if out else [])], "--record")
     from livetrading.engine.hft import run_hft
 
     shown = on_terminal() and not json and not quiet
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
     with _progress(tree, shown) as progress:
-        report = run_hft(tree, null_control=null_control, out=out, progress=progress, interrupt=interrupt)
+        report = run_hft(
+            tree, null_control=null_control, out=out, record=record, progress=progress, interrupt=interrupt
+        )
     if json:
         print_json(report.to_dict())
     elif shown:
@@ -396,7 +411,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from livetrading.data.errors import DataError
 
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES
-        usage = isinstance(error, ConfigError | DataError | DomainError) and not full
+        usage = isinstance(error, BarError | ConfigError | DataError | DomainError) and not full
         return fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
         return fail(f"input and output must succeed, was: {error}", FAILURE)

@@ -1,7 +1,7 @@
 """Feed the package what nobody sends, and stop at the first thing that is not as it should be.
 
-Run ``python scripts/fuzz.py ticks --ticks 10000000``, ``config --documents 100000``, ``csv --files 20000`` or
-``orders --orders 1000000``.
+Run ``python scripts/fuzz.py ticks --ticks 10000000``, ``config --documents 100000``, ``csv --files 20000``,
+``orders --orders 1000000`` or ``ultra --files 20000``.
 Case k of a seed is the same on every machine; a failure, crash or hang prints the command that repeats it.
 """
 
@@ -22,9 +22,9 @@ from typing import Any, Final
 import numpy as np
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-UNITS: Final = {"ticks": "ticks", "config": "documents", "csv": "files", "orders": "orders"}
+UNITS: Final = {"ticks": "ticks", "config": "documents", "csv": "files", "orders": "orders", "ultra": "files"}
 """What each fuzzer counts; its module is tests/fuzz/fuzz_NAME.py."""
-SIZES: Final = {"ticks": 10_000_000, "config": 100_000, "csv": 20_000, "orders": 1_000_000}
+SIZES: Final = {"ticks": 10_000_000, "config": 100_000, "csv": 20_000, "orders": 1_000_000, "ultra": 20_000}
 HANG_S: Final = 120.0
 
 

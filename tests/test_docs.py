@@ -55,6 +55,12 @@ def test_python(page: dict[str, Any]) -> None:
     assert page["breakout"].bought > 3_000_000
 
 
+def test_python_of_the_ultra_format() -> None:
+    """The page asserts what it says."""
+    for block in blocks("python", (DOCS / "ULTRA.md").read_text("utf-8")):
+        exec(block, {})
+
+
 def test_header_says_what_the_page_says() -> None:
     (signature,) = blocks("c")
     assert signature.strip() in (Path(lt.get_include()) / "lt_tick.h").read_text("utf-8")

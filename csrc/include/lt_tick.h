@@ -51,6 +51,16 @@ typedef struct {
 } lt_fill;
 _Static_assert(sizeof(lt_fill) == 56, "FILL is 56 bytes");
 
+enum { LT_FILLED = 1, LT_NO_TRADE = 2, LT_OPEN = 4 };
+
+typedef struct {
+    int64_t ts, start;
+    double open, high, low, close, volume, buy_volume, dollar;
+    int64_t trades;
+    uint8_t flags, pad[7];
+} lt_bar;
+_Static_assert(sizeof(lt_bar) == 88, "BAR is 88 bytes");
+
 /* Why a tick is rejected: the first that applies, in this order. */
 enum { LT_BAD_PRICE, LT_BAD_CROSSED, LT_BAD_TIME, LT_BAD_SIZE, LT_BAD_NO_QUOTE, LT_BAD_KINDS };
 

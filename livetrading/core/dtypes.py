@@ -1,8 +1,8 @@
 """The numpy records that cross the boundary of the compiled core.
 
-All are little-endian. `TICK` goes in, `RESULT` and `FILL` come out. Units: prices in USD per BTC, sizes and
-volumes in BTC, `ts` in nanoseconds since the Unix epoch, `position` and `quantity` in satoshi, `cash` and
-`fee` in micro-dollars (1e-6 USD), `equity` in USD.
+All are little-endian. `TICK` goes in, `RESULT`, `FILL` and `BAR` come out. Units: prices in USD per BTC,
+sizes and volumes in BTC, `ts` in nanoseconds since the Unix epoch, `position` and `quantity` in satoshi,
+`cash` and `fee` in micro-dollars (1e-6 USD), `equity` in USD.
 """
 
 from enum import IntEnum, IntFlag
@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["FILL", "KNOT", "RESULT", "TICK", "Reason", "Refusal", "Rejection", "TickFlag"]
+__all__ = ["BAR", "FILL", "KNOT", "RESULT", "TICK", "BarFlag", "Reason", "Refusal", "Rejection", "TickFlag"]
 
 TICK: Final = np.dtype(
     [
@@ -77,6 +77,30 @@ KNOT: Final = np.dtype([("ts", "<i8"), ("height", "<i8"), ("true_price", "<f8")]
 """True price in USD from block `height` on, which was found at `ts`."""
 
 
+BAR: Final = np.dtype(
+    [
+        ("ts", "<i8"),
+        ("start", "<i8"),
+        ("open", "<f8"),
+        ("high", "<f8"),
+        ("low", "<f8"),
+        ("close", "<f8"),
+        ("volume", "<f8"),
+        ("buy_volume", "<f8"),
+        ("dollar", "<f8"),
+        ("trades", "<i8"),
+        ("flags", "u1"),
+    ],
+    align=True,
+)
+"""One bar, 88 bytes with zero padding.
+
+`start` is when it opened. `ts` is its close: of a time bar its end, which is no part of it, of any other the
+time of the trade that closed it. `buy_volume` is the part of `volume` that buyers took, `dollar` the sum of
+price times volume in USD; NaN where they are not known, as `trades` is -1.
+"""
+
+
 class TickFlag(IntFlag):
     """What a tick carries."""
 
@@ -86,6 +110,17 @@ class TickFlag(IntFlag):
     """There is a trade: price, volume and side are its own."""
     NO_QUOTE = 4
     """No quote is known: bid == ask == price."""
+
+
+class BarFlag(IntFlag):
+    """What a bar is, beside what happened in it."""
+
+    FILLED = 1
+    """Made up on request, where there were no data."""
+    NO_TRADE = 2
+    """Nothing traded: the prices are mids, or those from before."""
+    OPEN = 4
+    """Not closed when the stream ended."""
 
 
 class Rejection(IntEnum):

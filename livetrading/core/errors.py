@@ -15,3 +15,7 @@ class ChainKnotsExhausted(LivetradingError, ValueError):
 
 class OrderError(LivetradingError, ValueError):
     """The paper broker was asked for an order that cannot be."""
+
+
+class BarError(LivetradingError, ValueError):
+    """Bars were asked for on terms that cannot be, or of a stream that they cannot be made of."""

@@ -244,16 +244,20 @@ cdef class Market:
         memmove(self.knots + self.knot_count, &source[0], rows.nbytes)
         self.knot_count += rows.size
 
-    def fill(self, ticks):
+    def fill(self, ticks, true_price=None):
         """Write the next ticks of the market into an array.
 
         Parameters
         ----------
         ticks : ndarray of TICK, shape (n,)
             Overwritten.
+        true_price : ndarray of float64, shape (n,), optional
+            Overwritten with the true price at each tick in USD, NaN where it is not known.
 
         Raises
         ------
+        TypeError
+            If an array is not of the stated type and shape, or not contiguous.
         ChainKnotsExhausted
             If the market follows the true price and its knots do not reach the last tick.
         """
@@ -261,19 +265,28 @@ cdef class Market:
                 or not ticks.flags.c_contiguous or not ticks.flags.aligned):
             raise TypeError("ticks must be a contiguous one-dimensional array of TICK, aligned, was "
                             f"{getattr(ticks, 'dtype', type(ticks).__name__)}")
+        if true_price is not None and (not isinstance(true_price, np.ndarray) or true_price.dtype != np.float64
+                                       or true_price.shape != ticks.shape or not true_price.flags.c_contiguous):
+            raise TypeError(f"true_price must be a contiguous array of float64 of shape {ticks.shape}, was "
+                            f"{getattr(true_price, 'dtype', type(true_price).__name__)}")
         if ticks.size == 0:
             return
         cdef unsigned char[::1] raw = ticks.view(np.uint8)
+        cdef double[::1] wanted
         cdef lt_tick *out = <lt_tick *> &raw[0]
+        cdef double *prices = NULL
         cdef Py_ssize_t done = 0, n = ticks.size, step
-        cdef double true_price[BLOCK]
+        cdef double unasked[BLOCK]
+        if true_price is not None:
+            wanted = true_price
+            prices = &wanted[0]
         self.claim()
         try:
             self.check(n)
             with nogil:
                 while done < n:
                     step = n - done if n - done < BLOCK else BLOCK
-                    self.make(out + done, true_price, step)
+                    self.make(out + done, prices + done if prices != NULL else unasked, step)
                     done += step
         finally:
             self.busy = False

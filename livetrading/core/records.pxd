@@ -3,6 +3,7 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint64_t
 
 cdef extern from "lt_tick.h" nogil:
     int LT_QUOTE, LT_TRADE, LT_NO_QUOTE
+    int LT_FILLED, LT_NO_TRADE, LT_OPEN
     const double LT_PRICE_MIN
     const double LT_PRICE_MAX
     const double LT_SIZE_MAX
@@ -32,6 +33,11 @@ cdef extern from "lt_tick.h" nogil:
         int64_t quantity, fee
         int8_t side
         uint8_t reason, book
+    ctypedef struct lt_bar:
+        int64_t ts, start
+        double open, high, low, close, volume, buy_volume, dollar
+        int64_t trades
+        uint8_t flags
     enum:
         LT_BAD_KINDS
     int lt_tick_fault(const lt_tick *t, int64_t last_ts) noexcept

@@ -5,12 +5,17 @@ from typing import Any
 
 from livetrading.data.errors import ExtraMissing
 
-__all__ = ["arrow", "parquet"]
+__all__ = ["arrow", "ipc", "parquet"]
 
 
 def arrow(needs: str) -> Any:
     """Return pyarrow, or raise ExtraMissing that names what `needs` it."""
     return _import("pyarrow", needs)
+
+
+def ipc(needs: str) -> Any:
+    """Return pyarrow.ipc, or raise ExtraMissing that names what `needs` it."""
+    return _import("pyarrow.ipc", needs)
 
 
 def parquet(needs: str) -> Any:

@@ -9,9 +9,18 @@ from numpy.typing import NDArray
 from livetrading.core.dtypes import TICK
 from livetrading.data.errors import DataError
 
-__all__ = ["CHUNK_ROWS", "SUFFIXES", "WHOLE", "Columns", "check_columns", "parse_columns", "place"]
+__all__ = [
+    "CHUNK_ROWS",
+    "SUFFIXES",
+    "WHOLE",
+    "Columns",
+    "check_columns",
+    "parse_columns",
+    "parse_pairs",
+    "place",
+]
 
-SUFFIXES: Final = (".npy", ".csv", ".csv.gz", ".csv.zst", ".parquet")
+SUFFIXES: Final = (".npy", ".ultra", ".csv", ".csv.gz", ".csv.zst", ".parquet")
 """What the name of a recording, or of a file of results, may end in."""
 
 IGNORE: Final = "-"
@@ -103,6 +112,13 @@ def parse_columns(text: str) -> dict[str, str]:
     >>> parse_columns("time=recv_ns, amount=volume, venue=-")
     {'time': 'recv_ns', 'amount': 'volume', 'venue': '-'}
     """
+    columns = parse_pairs(text)
+    check_columns(columns)
+    return columns
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """Read ``column=field`` pairs as `parse_columns`, whatever the fields are called."""
     columns: dict[str, str] = {}
     for entry in text.split(","):
         column, _, field = (part.strip() for part in entry.rpartition("="))
@@ -111,7 +127,6 @@ def parse_columns(text: str) -> dict[str, str]:
         if column in columns:
             raise DataError(f"columns must name each column once, was {text!r} ({column} twice)")
         columns[column] = field
-    check_columns(columns)
     return columns
 
 

@@ -6,23 +6,20 @@ import io
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from itertools import islice
+from contextlib import ExitStack, contextmanager, suppress
 from math import nan
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.data.arrow import arrow
-from livetrading.data.columns import CHUNK_ROWS, NS_PER_UNIT, WHOLE, place
+from livetrading.data.columns import NS_PER_UNIT, WHOLE, place
+from livetrading.data.csv_lines import FAST_BYTES, LINE_MAX, CellKind, Lines, blocks, cells, parsed
 from livetrading.data.errors import DataError
 
-__all__ = ["CsvColumns", "ShortLines", "check_utf8", "open_text", "read_header", "readable"]
-
-LINE_MAX: Final = 1 << 20
-"""Bytes in a line. A few kilobytes of packed zeros unpack to a line that no memory holds."""
+__all__ = ["CsvColumns", "ShortLines", "check_utf8", "open_text", "read_header", "readable", "unpacked"]
 
 
 class CsvColumns:
@@ -51,24 +48,43 @@ class CsvColumns:
         with ExitStack() as files, readable(path):
             self._file = files.enter_context(path.open("rb"))
             self._size = max(1, os.fstat(self._file.fileno()).st_size)
-            self._text = files.enter_context(open_text(path, self._file))
-            self.header = read_header(path, self._text)
+            self._lines = blocks(path, files.enter_context(unpacked(path, self._file)), above=1)
+            first = next(self._lines, None)
+            self.header = read_header(path, _first_line(first))
+            self._rest = None if first is None else first.without(1)
             self._placed = place(path, self.header, columns)
             self.fields = list(self._placed)
             self._files = files.pop_all()
 
     def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
-        chunks = _read_chunks(self.path, self._text, len(self.header), self._placed)
-        rows = 0
+        fast = self._size >= FAST_BYTES
+        rows, lines, self._rest = 0, self._rest, None
         while True:
+            if lines is not None and (chunk := self._values(lines, fast)):
+                rows += 1
+                yield chunk
             with readable(self.path):
-                chunk = next(chunks, None)
-            if chunk is None:
+                lines = next(self._lines, None)
+            if lines is None:
                 break
-            rows += 1
-            yield chunk
         if rows == 0:
             raise DataError(f"{self.path} must hold at least one row, was a header alone")
+
+    def _values(self, lines: Lines, fast: bool) -> dict[str, NDArray[Any]]:
+        """Turn lines into values by field; none where all are blank."""
+        width, placed = len(self.header), self._placed
+        if fast:
+            kinds: dict[int, CellKind] = {at: "whole" if f in WHOLE else "real" for f, at in placed.items()}
+            found = parsed(lines, width, ",", kinds)
+            with suppress(ValueError):  # whoever reads it again, line by line, says what is wrong and where
+                if found is not None:
+                    return {field: _in_bounds(field, found[0][at]) for field, at in placed.items()}
+        texts = lines.text()
+        try:
+            return _parse(texts, width, placed)
+        except (ValueError, OverflowError, csv.Error):
+            _raise_for_row(self.path, texts, lines.number, width, placed)
+            raise
 
     @property
     def done(self) -> float:
@@ -129,15 +145,19 @@ def readable(path: Path) -> Iterator[None]:
         raise DataError(f"{path} must be a readable CSV file, was: {error}") from error
 
 
+def unpacked(path: Path, file: Any) -> Any:
+    """Return the bytes as they were before they were compressed."""
+    if path.suffix == ".gz":
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    if path.suffix == ".zst":
+        lib = arrow(str(path))
+        return lib.CompressedInputStream(lib.PythonFile(file, mode="r"), "zstd")
+    return file
+
+
 def open_text(path: Path, file: BinaryIO) -> TextIO:
     """Decode; what is no UTF-8 comes in as surrogates, so that its line can be named."""
-    unpacked: Any = file
-    if path.suffix == ".gz":
-        unpacked = gzip.GzipFile(fileobj=file, mode="rb")
-    elif path.suffix == ".zst":
-        lib = arrow(str(path))
-        unpacked = lib.CompressedInputStream(lib.PythonFile(file, mode="r"), "zstd")
-    lines: Any = ShortLines(path, unpacked)
+    lines: Any = ShortLines(path, unpacked(path, file))
     return io.TextIOWrapper(lines, encoding="utf-8-sig", errors="surrogateescape")
 
 
@@ -150,9 +170,13 @@ def check_utf8(path: Path, line_number: int, line: str) -> None:
         raise DataError(f"{path}, line {line_number}: must be UTF-8, was {read!r}") from error
 
 
-def read_header(path: Path, stream: TextIO) -> list[str]:
-    """Read the names of the columns."""
-    line = stream.readline()
+def _first_line(lines: Lines | None) -> str:
+    """Return the first line of a file, without the mark that some files begin with."""
+    return "" if lines is None else lines.text()[0].removeprefix("\ufeff")
+
+
+def read_header(path: Path, line: str) -> list[str]:
+    """Read the names of the columns off the first line."""
     if not line.strip():
         raise DataError(f"{path} must begin with a line of column names, was {'blank' if line else 'empty'}")
     check_utf8(path, 1, line)
@@ -162,41 +186,27 @@ def read_header(path: Path, stream: TextIO) -> list[str]:
         raise DataError(f"{path}, line 1: must name the columns, was {line!r} ({error})") from error
 
 
-def _read_chunks(
-    path: Path, stream: TextIO, width: int, placed: Mapping[str, int]
-) -> Iterator[dict[str, NDArray[Any]]]:
-    line_number = 2
-    while lines := list(islice(stream, CHUNK_ROWS)):
-        try:
-            chunk = _parse(lines, width, placed)
-        except (ValueError, OverflowError, csv.Error):
-            _raise_for_row(path, lines, line_number, width, placed)
-            raise
-        line_number += len(lines)
-        del lines  # before the next are read
-        if chunk:
-            yield chunk
-
-
 def _parse(lines: Sequence[str], width: int, placed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
     """Turn lines into values by field; none where all are blank."""
-    "".join(lines).encode()  # fails at what is no UTF-8
-    rows = list(csv.reader(lines, strict=True))
-    if len(rows) != len(lines):
-        raise ValueError("a row must be one line")
-    by_column = list(zip(*filter(None, rows), strict=True))
+    by_column = list(zip(*filter(None, cells(lines, ",")), strict=True))
     if by_column and len(by_column) != width:
         raise ValueError(f"a row must have {width} fields")
     return {field: _numbers(field, by_column[at]) for field, at in placed.items()} if by_column else {}
 
 
-def _numbers(field: str, cells: Sequence[str]) -> NDArray[Any]:
-    if "_" in "".join(cells):  # Python's own literals group digits with it, a recording's numbers do not
+def _numbers(field: str, texts: Sequence[str]) -> NDArray[Any]:
+    if "_" in "".join(texts):  # Python's own literals group digits with it, a recording's numbers do not
         raise ValueError("a number must have no underscore")
     if field not in WHOLE:
-        texts = (cell or nan for cell in cells) if "" in cells else cells
-        return np.fromiter(map(float, texts), np.float64, len(cells))
-    values = np.fromiter(map(int, cells), np.int64, len(cells))
+        values = (text or nan for text in texts) if "" in texts else texts
+        return np.fromiter(map(float, values), np.float64, len(texts))
+    return _in_bounds(field, np.fromiter(map(int, texts), np.int64, len(texts)))
+
+
+def _in_bounds(field: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Return times in ns, and the rest as it is; ValueError if a whole number is out of bounds."""
+    if field not in WHOLE:
+        return values
     low, high = WHOLE[field]
     if values.min() < low or values.max() > high:
         raise ValueError(f"{field} must be from {low} to {high}")

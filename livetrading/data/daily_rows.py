@@ -62,7 +62,7 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[Row]]:
 def _csv_rows(path: Path) -> Any:
     with ExitStack() as files, readable(path):
         stream = files.enter_context(open_text(path, files.enter_context(path.open("rb"))))
-        header = read_header(path, stream)
+        header = read_header(path, stream.readline())
         yield "line 1", header
         for number, line in enumerate(stream, 2):
             check_utf8(path, number, line)

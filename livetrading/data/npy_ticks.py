@@ -16,7 +16,7 @@ from livetrading.core.dtypes import TICK
 from livetrading.data.columns import CHUNK_ROWS
 from livetrading.data.errors import DataError
 
-__all__ = ["DAMAGE", "NpyTicks", "map_npy"]
+__all__ = ["DAMAGE", "NpyTicks", "as_ticks", "map_npy"]
 
 Ticks = NDArray[np.void]
 
@@ -69,7 +69,7 @@ class NpyTicks:
                     f"{self._path} must hold {self._rows} rows, was cut off after {self._read + len(rows)}"
                 )
             self._read += n
-            yield rows if self.dtype == TICK else _as_ticks(rows)
+            yield rows if self.dtype == TICK else as_ticks(rows)
 
     def map(self) -> Ticks:
         """Map the whole file, read-only; a process that reads past where it was cut meanwhile is ended."""
@@ -118,7 +118,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[int, np.dtype[Any]]:
     return int(rows), dtype
 
 
-def _as_ticks(rows: Ticks) -> Ticks:
+def as_ticks(rows: Ticks) -> Ticks:
     ticks = np.zeros(len(rows), TICK)
     for name in TICK.names or ():
         ticks[name] = rows[name]

@@ -2,8 +2,9 @@
 
 import gzip
 import os
+import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +14,23 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from livetrading.data.arrow import arrow, parquet
+from livetrading.data.arrow import arrow, ipc, parquet
 from livetrading.data.errors import DataError
+from livetrading.data.ultra_blocks import Blocks, layout_of
+from livetrading.data.ultra_layout import EndMark
 
-__all__ = ["ResultWriter"]
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock: what a killed writer leaves has to be removed by hand there
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["FORMATS", "ResultWriter", "partial_of", "remove_left_over", "suffix_of"]
 
 GROUP_ROWS: Final = 65_536
-"""Rows in a row group of a Parquet file."""
+"""Rows in a row group of a Parquet file, or a record batch of an Arrow file."""
+
+PARTIAL: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.partial", re.DOTALL)
+"""The name of a file that is not complete yet."""
 
 
 class Format(Protocol):
@@ -91,27 +102,24 @@ class CsvZst(Csv):
 
     def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
         lib = arrow(".csv.zst")
-        self._packed = lib.CompressedOutputStream(lib.PythonFile(file, mode="w"), "zstd")
+        own = open(os.dup(file.fileno()), "wb")  # noqa: SIM115 - the stream closes what it is given
+        self._packed = lib.CompressedOutputStream(lib.PythonFile(own, mode="w"), "zstd")
         super().__init__(self._packed, dtype)
 
     def close(self) -> None:
         self._packed.close()
 
 
-class Parquet:
-    """A Parquet file of row groups of 65,536 rows, however the rows come, with a checksum a page."""
+class _Grouped:
+    """Rows in groups of 65,536, however they come."""
 
-    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
-        self._arrow = arrow(".parquet")
+    def __init__(self, dtype: np.dtype[Any], needs: str) -> None:
+        self._arrow = arrow(needs)
         fields = [(name, self._arrow.from_numpy_dtype(dtype[name])) for name in dtype.names or ()]
         self._schema = self._arrow.schema(fields)
-        small = [name for name in self._schema.names if dtype[name].itemsize == 1]
-        # A dictionary of numbers that hardly repeat is four times the work and a larger file.
-        self._writer = parquet(".parquet").ParquetWriter(
-            file, self._schema, use_dictionary=small, write_page_checksum=True
-        )
         self._group = np.empty(GROUP_ROWS, dtype)
         self._rows = 0
+        self._writer: Any = None
 
     def write(self, rows: NDArray[np.void]) -> None:
         while len(rows):
@@ -132,21 +140,72 @@ class Parquet:
         self._writer.close()
 
 
+class Parquet(_Grouped):
+    """A Parquet file of row groups of 65,536 rows, however the rows come, with a checksum a page."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        super().__init__(dtype, ".parquet")
+        small = [name for name in self._schema.names if dtype[name].itemsize == 1]
+        # A dictionary of numbers that hardly repeat is four times the work and a larger file.
+        self._writer = parquet(".parquet").ParquetWriter(
+            file, self._schema, use_dictionary=small, write_page_checksum=True
+        )
+
+
+class Arrow(_Grouped):
+    """An Arrow IPC file (Feather 2) of record batches of 65,536 rows, however the rows come."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        super().__init__(dtype, ".arrow")
+        self._writer = ipc(".arrow").new_file(file, self._schema)
+
+
+class Ultra:
+    """An ultra file, whose blocks are written in order, each whole."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        self._file = file
+        self._blocks = Blocks(layout_of(dtype))
+        self._file.write(self._blocks.layout.to_bytes())
+
+    def write(self, rows: NDArray[np.void]) -> None:
+        for head, payload in self._blocks.push(rows):
+            self._write_block(head, payload)
+
+    def _write_block(self, head: bytes, payload: memoryview) -> None:
+        self._file.write(head)
+        self._file.write(payload)
+
+    def close(self) -> None:
+        if self._blocks.waiting:
+            self._write_block(*self._blocks.finish())
+        mark = EndMark(self._blocks.number, self._blocks.first_row)
+        self._file.write(mark.to_bytes(self._blocks.layout))
+
+
 FORMATS: Final[Mapping[str, Callable[[BinaryIO, np.dtype[Any]], Format]]] = {
     ".npy": Npy,
+    ".ultra": Ultra,
     ".csv": Csv,
     ".csv.gz": CsvGz,
     ".csv.zst": CsvZst,
     ".parquet": Parquet,
+    ".arrow": Arrow,
 }
+"""What writes each format, by how the name of its files ends."""
 
 
-def _suffix(path: Path) -> str:
-    """The one that names the format, or DataError."""
+def suffix_of(path: Path) -> str:
+    """Return the one that names the format, or raise DataError."""
     for suffix in FORMATS:
         if path.name.endswith(suffix):
             return suffix
     raise DataError(f"results must go to one of {', '.join(FORMATS)}, was {path}")
+
+
+def partial_of(target: Path) -> Path:
+    """Return a name for a file that is not complete yet, beside its target."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
 
 
 class ResultWriter:
@@ -159,8 +218,8 @@ class ResultWriter:
     Parameters
     ----------
     path : Path
-        The target; its name chooses the format: ``.npy``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or
-        ``.parquet`` (these two need pyarrow).
+        The target; its name chooses the format: ``.npy``, ``.ultra``, ``.csv``, ``.csv.gz``,
+        ``.csv.zst``, ``.parquet`` or ``.arrow`` (these three need pyarrow).
     dtype : dtype
         A structured dtype of numbers, such as `RESULT`.
 
@@ -174,8 +233,9 @@ class ResultWriter:
 
     Notes
     -----
-    Holds no more than the rows of one write, and of a Parquet file a row group. The bytes of a file are those
-    of its rows, however these were cut into writes, but for ``.csv.zst``.
+    Holds no more than the rows of one write, and of a Parquet or Arrow file a group of rows. The bytes of a
+    file are those of its rows, however these were cut into writes, but for ``.csv.zst``. The temporary file
+    of a process that was killed stays; `remove_left_over` knows it.
 
     Examples
     --------
@@ -192,19 +252,19 @@ class ResultWriter:
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
         path = Path(path)
-        suffix = _suffix(path)
+        suffix = suffix_of(path)
         target = os.path.realpath(path)
         if os.path.lexists(target) and not os.path.isfile(target):
             raise DataError(f"results must go to a file, was a directory, a pipe, a device or a loop: {path}")
         if not os.path.isdir(os.path.dirname(target)):
             raise DataError(f"results must go to a file in a directory that exists, was {path}")
-        if suffix in (".csv.zst", ".parquet"):
+        if suffix in (".csv.zst", ".parquet", ".arrow"):
             parquet(str(path))
         self._path = path
         self._suffix = suffix
         self._dtype = dtype
         self._target = Path(target)
-        self._partial = self._target.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        self._partial = partial_of(self._target)
         self._file: BinaryIO | None = None
         self._format: Format | None = None
 
@@ -212,6 +272,7 @@ class ResultWriter:
         """Open the temporary file; DataError if it cannot be made."""
         try:
             self._file = self._partial.open("xb")
+            _lock(self._file)
             self._format = FORMATS[self._suffix](self._file, self._dtype)
         except BaseException as error:
             self._discard()
@@ -264,6 +325,8 @@ class ResultWriter:
         if form is None or self._file is None:
             raise DataError(f"{self._path} must be written whole, was cut off in a write")
         form.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())  # else a loss of power could leave the name to a file without its bytes
         self._file.close()
         self._partial.replace(self._target)
 
@@ -278,3 +341,42 @@ class ResultWriter:
                 self._file.close()
             self._file = None
             self._partial.unlink(missing_ok=True)
+
+
+def _lock(file: BinaryIO) -> None:
+    """Hold the file for as long as it is open, to show that its writer lives."""
+    if fcntl is not None:
+        with suppress(OSError):  # not every file system knows locks; then nothing is removed there either
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if os.name == "posix" and os.fstat(file.fileno()).st_nlink == 0:
+        raise FileNotFoundError(f"the temporary file was removed as soon as it was made: {file.name}")
+
+
+def remove_left_over(folder: Path, names: Collection[str]) -> list[Path]:
+    """Remove what writers that were killed have left of files in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    names : collection of str
+        The files whose temporary files are looked at; those of writers at work stay.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    removed: list[Path] = []
+    if fcntl is None:
+        return removed
+    with os.scandir(folder) as entries:
+        found = [
+            entry for entry in entries if (part := PARTIAL.fullmatch(entry.name)) and part["name"] in names
+        ]
+    for entry in found:
+        path = Path(entry.path)
+        with suppress(OSError), path.open("r+b") as file:  # of another writer at work, or of another user
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed.append(path)
+    return removed

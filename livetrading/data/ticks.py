@@ -21,6 +21,7 @@ from livetrading.data.merge import QUOTE_FIELDS, TS_MAX, Ticks, in_order, joined
 from livetrading.data.npy_ticks import NpyTicks, map_npy
 from livetrading.data.parquet_columns import ParquetColumns
 from livetrading.data.results import ResultWriter
+from livetrading.data.ultra_ticks import UltraTicks
 
 __all__ = [
     "TS_MAX",
@@ -30,6 +31,7 @@ __all__ = [
     "parse_columns",
     "quoted",
     "read_ticks",
+    "ticks_of",
     "write_ticks",
 ]
 
@@ -48,7 +50,13 @@ NEEDED: Final = {
     Kind.TICKS: ("price", "bid", "ask", "volume", "side"),
 }
 
+WHOLE_TICKS: Final = (".npy", ".ultra")
+"""Formats whose rows are ticks already; their columns have their names."""
+
+Prices = NDArray[np.float64]
+
 _NONE: Final = np.empty(0, TICK)
+_NONE_PRICED: Final = np.empty(0)
 
 
 class Recording:
@@ -66,12 +74,35 @@ class Recording:
         Returns the share of the files that has been read.
     files : ExitStack
         Closes them.
+    price : callable, optional
+        Returns the true price at each row of the last chunk, where the recording has one.
+    notes : sequence of str
+        What is to be said of the recording.
+
+    Attributes
+    ----------
+    priced : bool
+        Whether it has a true price.
+    true_price : ndarray of float64 or None
+        The true price at each row that was read last, in USD, NaN where not known; None where it has none.
+    notes : tuple of str
+        What is to be said of it.
     """
 
     def __init__(
-        self, first: Ticks, chunks: Iterator[Ticks], share: Callable[[], float], files: ExitStack
+        self,
+        first: Ticks,
+        chunks: Iterator[Ticks],
+        share: Callable[[], float],
+        files: ExitStack,
+        price: Callable[[], Prices | None] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
-        self._ahead = deque([first])
+        self.priced = price is not None
+        self.true_price: Prices | None = None
+        self.notes = tuple(notes)
+        self._price = (lambda: None) if price is None else price
+        self._ahead = deque([(first, self._price())])
         self._chunks = chunks
         self._share = share
         self._files: ExitStack | None = files
@@ -97,35 +128,44 @@ class Recording:
         """
         if self._files is None:
             raise DataError("a recording must be open to be read, was closed")
-        chunk = self._ahead.popleft() if self._ahead else next(self._chunks, _NONE)
+        chunk, price = self._ahead.popleft() if self._ahead else self._next()
         if len(chunk) > n:
-            self._ahead.appendleft(chunk[n:])
-        rows = chunk[:n]
+            self._ahead.appendleft((chunk[n:], None if price is None else price[n:]))
+        rows, self.true_price = chunk[:n], None if price is None else price[:n]
         self._given += len(rows)
         return rows
+
+    def _next(self) -> tuple[Ticks, Prices | None]:
+        rows = next(self._chunks, _NONE)
+        return rows, self._price() if len(rows) else _NONE_PRICED if self.priced else None
 
     def head(self, n: int) -> Ticks:
         """Return the next `n` rows, or all if there are fewer, and leave them to be read.
 
         They are held until they have been; else as `read`.
         """
-        if not self._ahead or len(self._ahead[0]) < n:
+        if not self._ahead or len(self._ahead[0][0]) < n:
             rows, count = np.zeros(n, TICK), 0
+            price = np.zeros(n) if self.priced else None
             while count < n and len(part := self.read(n - count)):
                 rows[count : count + len(part)] = part
+                if price is not None:
+                    price[count : count + len(part)] = self.true_price
                 count += len(part)
             self._given -= count
-            self._ahead.appendleft(rows[:count])
-        return self._ahead[0][:n]
+            self._ahead.appendleft((rows[:count], None if price is None else price[:count]))
+        return self._ahead[0][0][:n]
 
     @property
     def done(self) -> float:
         """About the share of the recording that has been read, 0 to 1."""
-        return self._share() * self._given / max(1, self._given + sum(map(len, self._ahead)))
+        return self._share() * self._given / max(1, self._given + sum(len(rows) for rows, _ in self._ahead))
 
     def close(self) -> None:
         """Close the files; nothing can be read then."""
         if self._files is not None:
+            self._ahead.clear()  # views of a map keep it open
+            self._chunks = iter(())
             self._files.close()
             self._files = None
 
@@ -151,8 +191,8 @@ def open_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
     Parameters
     ----------
     paths : sequence of Path
-        One file (``.npy``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or ``.parquet``), or two, quotes and trades,
-        in either order, neither of them ``.npy``.
+        One file (``.npy``, ``.ultra``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or ``.parquet``), or two, quotes
+        and trades, in either order, neither of them ``.npy`` or ``.ultra``.
     columns : mapping of str to str, optional
         Field by column of the files, where the columns' own names do not say it; see `parse_columns`.
 
@@ -196,13 +236,10 @@ def open_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
     _check_paths(paths)
     check_columns(columns)
     with ExitStack() as files:
-        if paths[0].suffix == ".npy":
+        if paths[0].suffix in WHOLE_TICKS:
             if columns:
                 raise DataError(f"columns must be given for files that name theirs, was given for {paths[0]}")
-            array = NpyTicks(paths[0])
-            chunks = iter(array)
-            files.callback(array.close)
-            return Recording(next(chunks), chunks, lambda: array.done, files.pop_all())
+            return _open_whole(paths[0], files)
         sources = [files.enter_context(closing(_open_columns(path, columns))) for path in paths]
         absent = [name for name in columns if all(name not in source.header for source in sources)]
         if absent:
@@ -211,6 +248,20 @@ def open_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
         chunks = _ticks_of(sources)
         share = lambda: sum(source.done for source in sources) / len(sources)  # noqa: E731
         return Recording(next(chunks), chunks, share, files.pop_all())
+
+
+def _open_whole(path: Path, files: ExitStack) -> Recording:
+    """Open a file whose rows are ticks."""
+    if path.suffix == ".npy":
+        array = NpyTicks(path)
+        files.callback(array.close)
+        chunks = iter(array)
+        return Recording(next(chunks), chunks, lambda: array.done, files.pop_all())
+    blocks = UltraTicks(path)
+    files.callback(blocks.close)
+    chunks = iter(blocks)
+    price = (lambda: blocks.true_price) if blocks.priced else None
+    return Recording(next(chunks), chunks, lambda: blocks.done, files.pop_all(), price, blocks.notes)
 
 
 def read_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Ticks:
@@ -232,10 +283,10 @@ def write_ticks(path: Path, chunks: Iterable[Ticks]) -> None:
     Parameters
     ----------
     path : Path
-        Its name ends in ``.npy``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or ``.parquet``.
+        Its name ends in ``.npy``, ``.ultra``, ``.csv``, ``.csv.gz``, ``.csv.zst`` or ``.parquet``.
     chunks : iterable of ndarray of TICK
-        Any number of rows at a time. Every format but ``.npy`` is read with side from -1 to 1, flags up to 7
-        and ts above -2**63.
+        Any number of rows at a time. Every format but ``.npy`` and ``.ultra`` is read with side from -1 to 1,
+        flags up to 7 and ts above -2**63.
 
     Raises
     ------
@@ -255,10 +306,11 @@ def _check_paths(paths: Sequence[Path]) -> None:
             raise DataError(f"a recording must be one of {', '.join(SUFFIXES)}, was {path}")
         if os.path.exists(path) and not os.path.isfile(path):  # a pipe nobody writes to is read for ever
             raise DataError(f"{path} must be a readable file, was: a directory, a pipe or a device")
-    if len(paths) != 1 and (len(paths) != 2 or any(path.suffix == ".npy" for path in paths)):
+    if len(paths) != 1 and (len(paths) != 2 or any(path.suffix in WHOLE_TICKS for path in paths)):
         named = ", ".join(map(str, paths)) or "none"
         raise DataError(
-            f"a recording must be one file, or one of quotes and one of trades, neither .npy; was {named}"
+            "a recording must be one file, or one of quotes and one of trades, neither .npy nor .ultra; "
+            f"was {named}"
         )
 
 
@@ -358,3 +410,21 @@ def _quotes_and_trades(table: Table, clock: str) -> Ticks:
 
 
 _TICKS: Final = {Kind.QUOTES: _quotes, Kind.TRADES: _trades_alone, Kind.TICKS: _quotes_and_trades}
+
+
+def ticks_of(kind: str, table: Table) -> Ticks:
+    """Make ticks of columns.
+
+    Parameters
+    ----------
+    kind : str
+        ``quotes``, ``trades`` or ``ticks``, which is quotes and trades.
+    table : mapping of str to ndarray, each of shape (rows,)
+        ``ts`` in ns, and fields of `TICK`.
+
+    Returns
+    -------
+    ndarray of TICK, shape (rows,)
+        By the rules of `open_ticks`.
+    """
+    return _TICKS[{"quotes": Kind.QUOTES, "trades": Kind.TRADES, "ticks": Kind.TICKS}[kind]](table, "ts")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from livetrading.blockchain.chain_clock import ChainClock
 from livetrading.config import Config, ConfigError, RunConfig
@@ -16,6 +17,7 @@ from livetrading.core.dtypes import RESULT
 from livetrading.core.market import Market
 from livetrading.core.processor import Processor
 from livetrading.data.latency import read_latencies
+from livetrading.data.recorder import Recorder
 from livetrading.data.results import ResultWriter
 from livetrading.data.ticks import Recording, open_ticks
 from livetrading.engine.interrupt import Interrupt
@@ -30,6 +32,7 @@ from livetrading.engine.null_market import (
     walk_like,
     walk_like_chaos,
 )
+from livetrading.engine.record import SimulatedTicks, recorder_of
 from livetrading.engine.report import Report, report_of
 from livetrading.engine.snapshot import Snapshot, snapshot_of
 
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "Progress", "run_hft"]
 
+Ticks = NDArray[np.void]
+Prices = NDArray[np.float64]
 Clock = Callable[[], float]
 """Seconds that never run backwards, from any origin."""
 Progress = Callable[[Snapshot], object]
@@ -75,16 +80,23 @@ class _Run:
         chain: ChainClock | None = None,
         recording: Recording | None = None,
         law: NullLaw | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         file, seed = config.settings.broker.latency_file, config.market.seed
         late = read_latencies(Path(file)) if file else None
-        self.processor = Processor(config.settings, config.run.capital, market, seed=seed, latencies=late)
+        # What is recorded has to pass by here: the market's ticks are read then, as a recording's are.
+        run_on = market if recorder is None else None
+        self.processor = Processor(config.settings, config.run.capital, run_on, seed=seed, latencies=late)
         self.ticks = 0
         self.seconds = 0.0
         self.law = law
         self._market = market
         self._chain = chain
         self._recording = recording
+        self._recorder = recorder
+        self._source: Recording | SimulatedTicks | None = recording
+        if market is not None and recorder is not None:
+            self._source = SimulatedTicks(market, chain)
         self._rows_read = 0
         self._at_end = False
 
@@ -95,7 +107,7 @@ class _Run:
         if self._market is None:
             behind, room = self._rows_read, 0 if self._at_end else run.chunk
         else:
-            behind, room = self.ticks, self.room
+            behind, room = self.ticks, 0 if self._at_end else self.room
         return min(run.chunk, room, run.chunk if run.ticks is None else run.ticks - behind)
 
     @property
@@ -119,13 +131,11 @@ class _Run:
         """Make `n` ticks, or read as many or fewer, up to the request to stop, and write their rows."""
         begun = clock()
         results = None if writer is None else writer.results
-        if self._recording is not None:
-            read = self._recording.read
+        if self._source is not None:
+            read = self._source.read
             rows = stop.call(lambda: read(n))
             if rows is not None:
-                stop.call(lambda: self.processor.replay(rows, results, every))
-                self._rows_read += len(rows)
-                self._at_end = len(rows) == 0
+                self._replay(rows, self._source.true_price, stop, results, every)
         elif self._market is not None and (n := min(n, self.room)) > 0:
             if self._chain is not None:
                 self._market.feed(self._chain.knots(self._market.next_ts + (n - 1) * self._market.dt_ns))
@@ -134,6 +144,18 @@ class _Run:
         if writer is not None:
             writer.write(before, self.ticks)
         self.seconds += clock() - begun
+
+    def _replay(
+        self, rows: Ticks, price: Prices | None, stop: Interrupt, results: Ticks | None, every: int
+    ) -> None:
+        """Take ticks that were read, and record those of them that were taken before a request to stop."""
+        stop.call(lambda: self.processor.replay(rows, results, every, price))
+        if self._recorder is not None:
+            totals = self.processor.totals()
+            taken = totals["ticks"] + sum(totals["rejected"].values()) - self._rows_read
+            self._recorder.write(rows[:taken], None if price is None else price[:taken])
+        self._rows_read += len(rows)
+        self._at_end = len(rows) == 0
 
 
 class _Rows:
@@ -155,6 +177,7 @@ def run_hft(
     *,
     null_control: bool = True,
     out: Path | None = None,
+    record: Path | None = None,
     progress: Progress | None = None,
     clock: Clock = time.monotonic,
     interrupt: Interrupt | None = None,
@@ -171,6 +194,9 @@ def run_hft(
     out : Path, optional
         Write a row of results every ``config.run.every`` ticks of the market (not of the control) to this
         file, as `ResultWriter` does.
+    record : Path, optional
+        Record the ticks that the run takes, with their true price, to this new ``.ultra`` file: a replay of
+        it under the same configuration, its seed too, makes the same fills.
     progress : callable, optional
         Called after a chunk, at most sixteen times a second of `clock`.
     clock : callable
@@ -187,7 +213,7 @@ def run_hft(
     ConfigError
         If "user" is among the voters: only a `Processor` takes a caller's signal.
     DataError
-        If the recording cannot be read, or `out` cannot be written.
+        If the recording cannot be read, or `out` or `record` cannot be written.
     LivetradingError
         If a part that the run needs is missing.
     """
@@ -198,9 +224,10 @@ def run_hft(
         )
     stop = Interrupt() if interrupt is None else interrupt
     prepare = _prepare_simulated if config.market.simulated else _prepare_recorded
+    results = nullcontext() if out is None else ResultWriter(out, RESULT)
     with ExitStack() as files:
-        main, null, notes = prepare(config, null_control, stop, files)
-        writer = files.enter_context(nullcontext() if out is None else ResultWriter(out, RESULT))
+        main, null, notes = prepare(config, null_control, stop, files, record)
+        writer = files.enter_context(results)
         rows = None if writer is None else _Rows(writer, config.run)
         _drive(main, null, config.run, stop, clock, progress, rows)
     control = None if null is None else _close(config, null)
@@ -214,13 +241,15 @@ def run_hft(
 
 
 def _prepare_recorded(
-    config: Config, null_control: bool, stop: Interrupt, files: ExitStack
+    config: Config, null_control: bool, stop: Interrupt, files: ExitStack, record: Path | None
 ) -> tuple[_Run, _Run | None, list[str]]:
-    notes = ["A recording has no true price: deviation had no input."]
-    null = None
+    notes, null, priced = list[str](), None, False
     recording = stop.call(lambda: open_ticks(config.market.paths, config.market.columns))
     if recording is not None:
         files.callback(recording.close)
+        notes, priced = list(recording.notes), recording.priced
+    if not priced:
+        notes.insert(0, "A recording has no true price: deviation had no input.")
     if recording is not None and null_control:
         head = partial(recording.head, min(HEAD, config.run.ticks or HEAD))
         try:
@@ -231,16 +260,23 @@ def _prepare_recorded(
         if law is not None:
             null = _on_null(config, law)
             notes.append(BOOTSTRAP)
-    return _Run(config, recording=recording), null, notes
+    recorder = _recorder(config, record, files, priced)
+    return _Run(config, recording=recording, recorder=recorder), null, notes
+
+
+def _recorder(config: Config, record: Path | None, files: ExitStack, priced: bool) -> Recorder | None:
+    if record is None:
+        return None
+    return files.enter_context(recorder_of(config.market, record, priced=priced))
 
 
 def _prepare_simulated(
-    config: Config, null_control: bool, stop: Interrupt, files: ExitStack
+    config: Config, null_control: bool, stop: Interrupt, files: ExitStack, record: Path | None
 ) -> tuple[_Run, _Run | None, list[str]]:
     market, notes = config.market, list[str]()
     if market.name == "chaos":
         made, chain = chaos_market(market)
-        main = _Run(config, made, chain=chain)
+        main = _Run(config, made, chain=chain, recorder=_recorder(config, record, files, True))
         walk = stop.call(lambda: walk_like_chaos(market)) if null_control else None
         return main, None if walk is None else _on_null(config, walk), notes
     law = stop.call(lambda: named_law(market))
@@ -254,14 +290,15 @@ def _prepare_simulated(
     else:
         notes.append(f"The null control is gbm with the volatility of this market's first {HEAD:,} ticks.")
         control = stop.call(lambda: walk_like(law, market.seed))
-    return _on_null(config, law), None if control is None else _on_null(config, control), notes
+    main = _on_null(config, law, _recorder(config, record, files, True))
+    return main, None if control is None else _on_null(config, control), notes
 
 
-def _on_null(config: Config, law: NullLaw) -> _Run:
+def _on_null(config: Config, law: NullLaw, recorder: Recorder | None = None) -> _Run:
     """Run on a null market; it has a true price where the configured market has one."""
     seed = config.market.seed
     chain = ChainClock(seed) if config.market.simulated else None
-    return _Run(config, law.market(seed), chain=chain, law=law)
+    return _Run(config, law.market(seed), chain=chain, law=law, recorder=recorder)
 
 
 def _drive(

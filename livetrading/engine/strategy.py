@@ -1,6 +1,7 @@
 """A strategy written in Python, called every so many ticks or once a bar, with the paper broker in hand."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livetrading.core.broker import PaperBroker
-from livetrading.core.dtypes import FILL, TICK, TickFlag
+from livetrading.core.dtypes import FILL, TICK
 from livetrading.core.errors import LivetradingError
 from livetrading.core.settings import BrokerSettings
+from livetrading.data.bars import BarBuilder, TimeBars, tick_chunks
 from livetrading.data.merge import quoted
 from livetrading.engine.report import MICRO, wilson_interval
 
@@ -143,7 +145,7 @@ class _Steps(Protocol):
     """Where between ticks a strategy is called, and with what."""
 
     def ends(self, ticks: Ticks) -> Iterable[int]:
-        """Return how many of the next ticks are behind at each call."""
+        """Return how many of the next ticks are behind at each call; asked once of each tick."""
 
     def add(self, ticks: Ticks) -> None:
         """Take ticks, none beyond the next call."""
@@ -172,67 +174,22 @@ class _EveryTicks:
         strategy.on_ticks(ticks, broker)
 
 
-class _OpenBar:
-    """A bar as far as it is known; that it was fed in pieces must not show."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self._mids: tuple[float, ...] = ()
-        self._paid: tuple[float, ...] = ()
-        self._volume = 0.0
-        self._trades = 0
-
-    def add(self, ticks: Ticks) -> None:
-        traded = ticks[ticks["flags"] & TickFlag.TRADE != 0]
-        self._mids = _range(self._mids, 0.5 * ticks["bid"] + 0.5 * ticks["ask"])
-        self._paid = _range(self._paid, traded["price"])
-        # one after the other, as a sum's rounding goes by its order
-        self._volume = float(np.add.accumulate(np.append(self._volume, traded["volume"]))[-1])
-        self._trades += len(traded)
-
-    def closed(self, end: int) -> Bar:
-        opened, high, low, close = self._paid or self._mids
-        return Bar(self.start, end, opened, high, low, close, self._volume, self._trades)
-
-
-def _range(before: tuple[float, ...], prices: NDArray[np.float64]) -> tuple[float, ...]:
-    """Open, high, low and close of prices that follow those of `before`."""
-    if len(prices) == 0:
-        return before
-    seen = np.append(before, prices)
-    return float(seen[0]), float(seen.max()), float(seen.min()), float(prices[-1])
-
-
 class _Bars:
     def __init__(self, length_ns: int) -> None:
-        self._length = length_ns
-        self._open: _OpenBar | None = None
-        self._complete: Bar | None = None
+        self._builder = BarBuilder(TimeBars(length_ns))
+        self._complete: deque[Bar] = deque()
 
     def ends(self, ticks: Ticks) -> Iterable[int]:
-        starts = ticks["ts"] // self._length * self._length
-        first = starts[:1] if self._open is None else self._open.start
-        return [int(at) + 1 for at in np.flatnonzero(np.diff(starts, prepend=first))]
+        for row in self._builder.push(ticks).tolist():
+            end, start, opened, high, low, close, volume, _, _, trades, _ = row
+            self._complete.append(Bar(start, end, opened, high, low, close, volume, trades))
+        return [at + 1 for at in self._builder.closed_by.tolist()]
 
     def add(self, ticks: Ticks) -> None:
-        if len(ticks) == 0:
-            return
-        bar = self._bar_at(ticks[0]) if self._open is None else self._open
-        end = bar.start + self._length
-        inside = int(np.searchsorted(ticks["ts"], end))
-        bar.add(ticks[:inside])
-        self._open = bar
-        if inside < len(ticks):
-            self._complete = bar.closed(end)
-            self._open = self._bar_at(ticks[inside])
-            self._open.add(ticks[inside:])
+        pass  # `ends` has seen them
 
     def call(self, strategy: Strategy, broker: PaperBroker) -> None:
-        assert self._complete is not None
-        strategy.on_bar(self._complete, broker)
-
-    def _bar_at(self, tick: np.void) -> _OpenBar:
-        return _OpenBar(int(tick["ts"]) // self._length * self._length)
+        strategy.on_bar(self._complete.popleft(), broker)
 
 
 class _Run:
@@ -363,7 +320,7 @@ def run_strategy(
     steps = _steps_of(strategy, every, bar_s)
     paper = PaperBroker(capital, broker, seed=seed, latencies=latencies)
     run = _Run(strategy, paper, steps)
-    for rows in _chunks(ticks):
+    for rows in tick_chunks(ticks):
         run.take(rows)
     run.close()
     return _result(capital, run)
@@ -385,14 +342,6 @@ def _steps_of(strategy: Strategy, every: int | None, bar_s: float | None) -> _St
     if not number or not BAR_S_MIN <= bar_s <= BAR_S_MAX:
         raise StrategyError(f"bar_s must be from {BAR_S_MIN} to {BAR_S_MAX:.0f} seconds, was {bar_s!r}")
     return _Bars(round(bar_s * 1e9))
-
-
-def _chunks(ticks: Ticks | Iterable[Ticks]) -> Iterator[Ticks]:
-    for rows in [ticks] if isinstance(ticks, np.ndarray) else ticks:
-        if not isinstance(rows, np.ndarray) or rows.dtype != TICK or rows.ndim != 1:
-            found = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else repr(rows)
-            raise TypeError(f"ticks must be one-dimensional arrays of TICK, was {found}")
-        yield np.require(rows, requirements=["C", "A"])
 
 
 def _accepted(rows: Ticks, last_ts: int) -> NDArray[np.bool_]:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 import livetrading
 from livetrading.core.dtypes import TICK
-from livetrading.data import csv_columns, merge, npy_ticks, parquet_columns, ticks
+from livetrading.data import csv_lines, merge, npy_ticks, parquet_columns, ticks, ultra_ticks
 from livetrading.data.errors import DataError, ExtraMissing
 from livetrading.data.ticks import open_ticks, read_ticks, write_ticks
 
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 needs_pyarrow = pytest.mark.skipif(not HAS_PYARROW, reason="pyarrow is not installed (extra [data])")
-SUFFIXES = [".npy", ".csv", ".csv.gz", *([".csv.zst", ".parquet"] if HAS_PYARROW else [])]
+SUFFIXES = [".npy", ".ultra", ".csv", ".csv.gz", *([".csv.zst", ".parquet"] if HAS_PYARROW else [])]
 DATA = Path(__file__).parents[1] / "data"
 QUOTES, TRADES = (DATA / f"btcusdt_spot_20240808_{kind}.csv" for kind in ("quotes", "trades"))
 
@@ -41,7 +41,7 @@ def chunked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Set the rows in a chunk, and how late a row of a pair may stand."""
 
     def chunked(rows: int, late: int | None = None) -> None:
-        for module in (csv_columns, npy_ticks, parquet_columns):
+        for module in (csv_lines, npy_ticks, parquet_columns, ultra_ticks):
             monkeypatch.setattr(module, "CHUNK_ROWS", rows)
         if late is not None:
             monkeypatch.setattr(merge, "LATE_ROWS", late)
@@ -150,7 +150,11 @@ class TestReading:
             last = recording.done
         assert (seen[0], last) == (0.0, 1.0)
         assert all(0.0 <= share <= 1.0 for share in seen)
-        if suffix in (".npy", ".parquet"):  # known by rows, not by the blocks that a text is read in
+        if suffix in (
+            ".npy",
+            ".ultra",
+            ".parquet",
+        ):  # known by rows, not by the blocks that a text is read in
             assert seen == pytest.approx([n / 600 for n in given])
 
     @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -373,7 +377,8 @@ class TestDamage:
             path.mkdir()
         elif damage != "absent":
             write_ticks(path, [read_ticks([QUOTES, TRADES])])
-            content = {"cut": path.read_bytes()[:-11], "empty": b"", "other": bytes(range(256)) * 9}[damage]
+            cut = path.read_bytes()[: -11 if suffix != ".ultra" else -64 - 11]  # it may lack its end mark
+            content = {"cut": cut, "empty": b"", "other": bytes(range(256)) * 9}[damage]
             path.write_bytes(content)
         with pytest.raises(DataError, match=f"a{suffix}"):
             read_ticks([path])

@@ -383,8 +383,11 @@ def test_what_makes_no_recording_is_refused(tmp_path: Path) -> None:
         ([], "was none"),
         ([QUOTES, TRADES, TRADES], "one file, or one of quotes and one of trades, neither .npy"),
         ([QUOTES, QUOTES], "was .* of quotes and .* of quotes"),
-        ([tmp_path / "a.npy", TRADES], "neither .npy; was"),
-        ([tmp_path / "a.feather"], r"one of .npy, .csv, .csv.gz, .csv.zst, .parquet, was .*a.feather"),
+        ([tmp_path / "a.npy", TRADES], "neither .npy nor .ultra; was"),
+        (
+            [tmp_path / "a.feather"],
+            r"one of .npy, .ultra, .csv, .csv.gz, .csv.zst, .parquet, was .*a.feather",
+        ),
     ):
         with pytest.raises(DataError, match=message):
             read_ticks(paths)

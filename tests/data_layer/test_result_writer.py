@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 import pytest
+import slow_ultra
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,10 +26,12 @@ needs_pyarrow = pytest.mark.skipif(
 NUMBERS = {"f": float, "i": int}
 SUFFIXES = [
     ".npy",
+    ".ultra",
     ".csv",
     ".csv.gz",
     pytest.param(".csv.zst", marks=needs_pyarrow),
     pytest.param(".parquet", marks=needs_pyarrow),
+    pytest.param(".arrow", marks=needs_pyarrow),
 ]
 
 
@@ -52,6 +55,11 @@ def read(path: Path) -> pd.DataFrame:
         return pd.DataFrame({name: rows[name] for name in rows.dtype.names})
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
+    if path.suffix == ".arrow":
+        return pd.read_feather(path)
+    if path.suffix == ".ultra":
+        rows = slow_ultra.rows(path.read_bytes())
+        return pd.DataFrame({name: rows[name] for name in rows.dtype.names})
     text = path
     if path.suffix == ".zst":
         pyarrow = importlib.import_module("pyarrow")
@@ -225,7 +233,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
 def test_targets_that_cannot_be_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     for name, message in (
-        ("a.txt", r"one of .npy, .csv, .csv.gz, .csv.zst, .parquet, was .*a.txt"),
+        ("a.txt", r"one of .npy, .ultra, .csv, .csv.gz, .csv.zst, .parquet, .arrow, was .*a.txt"),
         ("a", "was .*a"),
         ("folder.csv", "results must go to a file, was a directory"),
         ("no/a.csv", "directory that exists"),

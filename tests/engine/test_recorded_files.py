@@ -16,7 +16,7 @@ from livetrading.config import load_config
 from livetrading.core.dtypes import TICK
 from livetrading.core.market import GbmMarket
 from livetrading.core.processor import Processor
-from livetrading.data import csv_columns, npy_ticks, parquet_columns, ticks
+from livetrading.data import csv_lines, npy_ticks, parquet_columns, ticks, ultra_ticks
 from livetrading.data.errors import DataError
 from livetrading.data.ticks import read_ticks, write_ticks
 from livetrading.engine.hft import run_hft
@@ -25,7 +25,7 @@ from livetrading.engine.report import Report
 from livetrading.runner import main
 
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
-SUFFIXES = [".npy", ".csv", ".csv.gz", *([".csv.zst", ".parquet"] if HAS_PYARROW else [])]
+SUFFIXES = [".npy", ".ultra", ".csv", ".csv.gz", *([".csv.zst", ".parquet"] if HAS_PYARROW else [])]
 SIZING = {
     "sizing.kind": "fixed",
     "sizing.quantity_btc": 1e-4,
@@ -84,7 +84,7 @@ class TestEveryFormat:
         chunk: int,
         rows: int,
     ) -> None:
-        for module in (csv_columns, npy_ticks, parquet_columns):
+        for module in (csv_lines, npy_ticks, parquet_columns, ultra_ticks):
             monkeypatch.setattr(module, "CHUNK_ROWS", rows)
         report = replayed(folder / f"a{suffix}", **{"run.chunk": chunk})
         assert report.fills_sha256 == whole["fills_sha256"]

@@ -9,6 +9,7 @@ import fuzz_config
 import fuzz_csv
 import fuzz_orders
 import fuzz_ticks
+import fuzz_ultra
 import numpy as np
 import pytest
 
@@ -51,12 +52,19 @@ def test_recordings(tmp_path: Path) -> None:
     assert counts["good rows"] > 100
 
 
+def test_ultra_files(tmp_path: Path) -> None:
+    counts = run(fuzz_ultra, 2, 400, tmp_path)
+    assert 0.2 < counts["files accepted"] / counts["files fed"] < 0.8
+    assert counts["torn"] > 30
+    assert counts["rows"] > 1000
+
+
 def test_orders(tmp_path: Path) -> None:
     counts = run(fuzz_orders, 2, 60, tmp_path)
     assert all(counts[f"fills of {kind}"] > 20 for kind in ORDER_KINDS)
     assert all(counts[f"refused, {name}"] > 20 for name in ("lapsed", "ledger", "post_only", "64 working"))
 
 
-@pytest.mark.parametrize("fuzzer", [fuzz_ticks, fuzz_config, fuzz_csv, fuzz_orders])
+@pytest.mark.parametrize("fuzzer", [fuzz_ticks, fuzz_config, fuzz_csv, fuzz_orders, fuzz_ultra])
 def test_a_case_repeats(fuzzer: ModuleType, tmp_path: Path) -> None:
     assert run(fuzzer, 3, 3, tmp_path) == run(fuzzer, 3, 3, tmp_path)

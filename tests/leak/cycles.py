@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from livetrading.core.bar_rules import RunBars
+from livetrading.core.bars import BarBuilder
 from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import KNOT, RESULT, TICK
 from livetrading.core.market import BootstrapMarket, ChaosMarket, GarchMarket, GbmMarket, HawkesMarket
@@ -103,6 +105,13 @@ def broker() -> None:
     account.close()
 
 
+def bars() -> None:
+    builder = BarBuilder(RunBars("volume", T0=2, T_min=1))
+    builder.push(TICKS)
+    builder.open_bar()
+    builder.restore(builder.state())
+
+
 def chaos() -> None:
     market = ChaosMarket(1, START_NS, 10**8)
     market.feed(KNOTS)
@@ -141,6 +150,8 @@ def refused() -> None:
         strict.replay(TICKS, ROWS[:3])
     with suppress(ValueError):
         PaperBroker(1000.0, latencies=LATE)
+    with suppress(ValueError):
+        BarBuilder(RunBars()).restore({})
     with suppress(TypeError):
         MirroredRing("x")  # type: ignore[arg-type]
     with suppress(ValueError):
@@ -167,6 +178,7 @@ USES: Final[dict[str, Callable[[], object]]] = {
     "KellyCriterion": lambda: KellyCriterion().update_many(SIZES - 1.0),
     "DrawdownControl": lambda: DrawdownControl().update_many(PRICES),
     "SignalConfluence": lambda: SignalConfluence(3).update_many(VOTES, PRICES),
+    "BarBuilder": bars,
     "PaperBroker": broker,
     "ChaosMarket": chaos,
     "GbmMarket": lambda: gbm().fill(TICKS.copy()),
