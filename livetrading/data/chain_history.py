@@ -213,13 +213,16 @@ def embedded_history(first: date = FIRST_PRICE, last: date | None = None) -> Cha
 def _unknown(columns: Mapping[str, NDArray[Any]]) -> Iterator[str]:
     """Say which columns have no value on days with a price: models of these have fewer days to go by."""
     priced = ~np.isnan(columns["price_usd"])
+    alike: dict[tuple[int, ...], list[str]] = {}
     for name, values in columns.items():
         days = columns["day"][priced & np.isnan(values)]
         if len(days):
-            yield (
-                f"{name} is not known on {len(days):,} of {np.count_nonzero(priced):,} days with a price, "
-                f"{date_of(days[0])} the first and {date_of(days[-1])} the last; nothing was filled"
-            )
+            alike.setdefault(tuple(days.tolist()), []).append(name)
+    for missing, names in alike.items():
+        yield (
+            f"not known on {len(missing):,} of {np.count_nonzero(priced):,} days with a price, the first "
+            f"{date_of(missing[0])}, the last {date_of(missing[-1])}, and not filled: {', '.join(names)}"
+        )
 
 
 def _history(path: Path | None, columns: Mapping[str, NDArray[Any]], notes: tuple[str, ...]) -> ChainHistory:
