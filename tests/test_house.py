@@ -231,6 +231,26 @@ class TestReadme:
         options = set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}
         assert options <= set(re.findall(r"--[a-z][a-z-]+", README))
 
+    def test_names_every_extra(self) -> None:
+        with (ROOT / "pyproject.toml").open("rb") as file:
+            extras = tomllib.load(file)["project"]["optional-dependencies"]
+        for extra in extras:
+            assert f"[{extra}]'" in README
+
+    def test_says_beyond_chance_of_what_the_table_marks(self) -> None:
+        """The asterisks of the level form are Metcalfe's two, and one of the price of 30 days before."""
+        table = README.partition("Out of sample: RMSE")[2].partition("```")[0]
+        marked = [row for row in re.findall(r"^ (.+?)  +(\d.*)$", table, re.MULTILINE) if "*" in row[1]]
+        assert [(name, [cell.endswith("*") for cell in row.split("  ")]) for name, row in marked] == [
+            ("metcalfe", [True, False, True, False]),
+            ("price 30 days ago", [True, False, False, False]),
+        ]
+        text = " ".join(README.split())
+        assert (
+            "beyond chance that is only for `metcalfe` and, 30 days ahead, for the price of 30 days before."
+            in text
+        )
+
     def test_names_every_key_of_json(self) -> None:
         report = run_hft(load_config({"run.capital": 100, "run.ticks": 1}), null_control=False)
         line = next(block for block in code_blocks("text") if block.startswith("engine, "))

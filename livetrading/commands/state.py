@@ -1,7 +1,7 @@
 """The state of the chain that a command is asked about, read from its options."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
@@ -80,7 +80,11 @@ def asked_state(
     time = None if at is None else _parse_time(at)
     inputs = asked_inputs(energy_cost, efficiency, hash_rate)
     from livetrading.blockchain.chain_state import chain_state
+    from livetrading.blockchain.protocol import GENESIS_BLOCK_TIME
 
+    if time is not None and time < GENESIS_BLOCK_TIME:
+        first = datetime.fromtimestamp(GENESIS_BLOCK_TIME, UTC).isoformat().replace("+00:00", "Z")
+        raise _domain_error(f"time must be {first}, the genesis block's, or later, was {at} (--at)")
     if block is None and time is None:
         time = wall_clock.now_ns() // wall_clock.NS_PER_S
     return chain_state(block, time, **inputs)

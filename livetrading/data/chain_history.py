@@ -1,7 +1,7 @@
 """A day a row: the market's closing price beside the facts of the chain, or these alone."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -176,7 +176,7 @@ def read_chain_history(path: Path) -> ChainHistory:
     notes = [f"columns not used: {', '.join(unused)}"] if unused else []
     if flagged:
         notes.append(f"{flagged} rows are marked ok = 0 and count as days without a price")
-    notes += _estimates(columns["height"], heights is None)
+    notes += [*_unknown(columns), *_estimates(columns["height"], heights is None)]
     return _history(path, columns, tuple(notes))
 
 
@@ -208,6 +208,21 @@ def embedded_history(first: date = FIRST_PRICE, last: date | None = None) -> Cha
     columns: dict[str, NDArray[Any]] = {"day": days, "time": (days + 1) * DAY_S}
     columns.update(_chain_facts(columns))
     return _history(None, columns, tuple(_estimates(columns["height"], True)))
+
+
+def _unknown(columns: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    """Say which columns have no value on days with a price: models of these have fewer days to go by."""
+    priced = ~np.isnan(columns["price_usd"])
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for name, values in columns.items():
+        days = columns["day"][priced & np.isnan(values)]
+        if len(days):
+            alike.setdefault(tuple(days.tolist()), []).append(name)
+    for missing, names in alike.items():
+        yield (
+            f"not known on {len(missing):,} of {np.count_nonzero(priced):,} days with a price, the first "
+            f"{date_of(missing[0])}, the last {date_of(missing[-1])}, and not filled: {', '.join(names)}"
+        )
 
 
 def _history(path: Path | None, columns: Mapping[str, NDArray[Any]], notes: tuple[str, ...]) -> ChainHistory:

@@ -49,8 +49,8 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "200-day mean price": "mean",
 }
 VARIANTS: Final[Mapping[str, Mapping[str, float]]] = {
-    "true-price, c 0.05": {"energy_cost": 0.05},
-    "true-price, 25 J/TH": {"efficiency": 25.0},
+    "true-price c 0.05": {"energy_cost": 0.05},
+    "true-price 25 J/TH": {"efficiency": 25.0},
 }
 """TRUE PRICE at another cost of energy, and at 25 J/TH on every day."""
 SCHEDULED: Final = frozenset(("day", "time", "height", "supply_btc"))

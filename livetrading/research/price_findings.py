@@ -103,7 +103,7 @@ def _true_price(found: Evaluation) -> Iterator[str]:
             "A mean of 200 days, which knows prices and nothing else, is off by "
             f"{_factor(other.median_abs)} and {_factor(other.median_abs_late)}: it is {closer} over all."
         )
-    dearer = found.row("true-price, c 0.05")
+    dearer = found.row("true-price c 0.05")
     if dearer is not None:
         yield f"At 0.05 USD/kWh TRUE PRICE would be off by {_factor(dearer.tracking.median_abs)}."
     inside = found.first <= CHOSEN <= found.last

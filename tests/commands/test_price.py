@@ -217,7 +217,10 @@ BAD_INPUT: Final = {
     "height empty": ("--height=", "height must be a whole number, was '' (--height)"),
     "height too large": ("--height 2147483648", "was 2147483648"),
     "height of many digits": (f"--height {'9' * 5000}", "height must be a whole number"),
-    "before genesis": ("--at 2009-01-03", "time must be >= 1231006505, the time of the genesis block"),
+    "before genesis": (
+        "--at 2009-01-03",
+        "must be 2009-01-03T18:15:05Z, the genesis block's, or later, was 2009-01-03 (--at)",
+    ),
     "second before genesis": ("--at 1231006504", "was 1231006504"),
     "before the epoch": ("--at -5", "genesis"),
     "no date": ("--at yesterday", "time must be a date (2025-11-30), a date and time with Z or an offset"),

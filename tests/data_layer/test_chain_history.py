@@ -76,6 +76,18 @@ class TestColumns:
             in read(tmp_path, "Date,Open,Close,mood\n2020-01-01,1,2,?\n2020-01-02,1,2,?\n").notes
         )
 
+    def test_a_column_that_is_not_known_on_some_days_is_named(self, tmp_path: Path) -> None:
+        """A row without a price is no day that a model could be held against, and is not counted."""
+        rows = ["1,5,2,3", "1,,,3", ",,,", "1,,,3", "1,7,2,"]
+        lines = [f"2020-01-0{day},{610_000 + day},{row}" for day, row in enumerate(rows, 1)]
+        header = "date,height,close,active_addresses,tx_count,fees_btc"
+        assert read(tmp_path, "\n".join([header, *lines])).notes == (
+            "not known on 2 of 4 days with a price, the first 2020-01-02, the last "
+            "2020-01-04, and not filled: active_addresses, tx_count",
+            "not known on 1 of 4 days with a price, the first 2020-01-05, the last "
+            "2020-01-05, and not filled: fees_btc",
+        )
+
     def test_heights_of_the_table_are_called_estimates(self, tmp_path: Path) -> None:
         assert any("120 blocks" in note for note in read(tmp_path, SMALL).notes)
         given = "date,close,height\n2020-01-01,7200,610000\n2020-01-02,7200,611000\n"

@@ -91,13 +91,16 @@ class TestRows:
         assert found.split == date(2020, 1, 1)
         assert found.halvings == 2
 
+    def test_no_name_holds_the_comma_that_parts_names_in_a_sentence(self, found: Evaluation) -> None:
+        assert not [row.label for row in found.rows if "," in row.label]
+
     def test_cost_of_energy_is_a_shift_and_changes_no_forecast(self, found: Evaluation) -> None:
-        one, other = found.row("true-price"), found.row("true-price, c 0.05")
+        one, other = found.row("true-price"), found.row("true-price c 0.05")
         assert one is not None
         assert other is not None
         assert one.tracking.bias - other.tracking.bias == pytest.approx(np.log(0.05 / 0.044))
         for form in ("level", "error-correction"):
-            ahead = found.outlook("true-price, c 0.05", form, 30)
+            ahead = found.outlook("true-price c 0.05", form, 30)
             assert ahead is not None
             assert ahead.same_as == "true-price"
             assert ahead.adjusted_p == found.outlook("true-price", form, 30).adjusted_p  # type: ignore[union-attr]
