@@ -128,6 +128,7 @@ class Sieve:
             self._checks["kept only"] = lambda rows: (rows["flags"] & flag) == 0
         if rules.since is not None or rules.until is not None:
             self._checks["span"] = lambda rows: _outside(rows["ts"], rules.since, rules.until)
+        # These come last, among the rows that the others keep.
         self._follow = [name for name in in_force if name not in tests]
         self.dropped = dict.fromkeys([*self._checks, *self._follow], 0)
         self._last: Rows = np.empty(0, dtype)
@@ -137,11 +138,17 @@ class Sieve:
         for name, bad in self._checks.items():
             rows = self._without(name, rows, bad(rows))
         for name in self._follow:
-            if len(rows):
-                rows = self._without(name, rows, _FOLLOW[name](rows, self._last))
+            rows = self._without(name, rows, self._follows(name, rows)[len(self._last) :])
         if len(rows):
             self._last = rows[-1:].copy()
         return rows
+
+    def _follows(self, name: str, rows: Rows) -> Mask:
+        """Which rows a rule drops for what stands before; the one kept last is put before them."""
+        if name == "duplicate":
+            return _duplicate(np.concatenate([self._last, rows]), "repeated" in self._follow)
+        ts = np.concatenate([self._last["ts"], rows["ts"]])
+        return _out_of_order(ts) if name == "order" else _repeated(ts)[: len(ts)]
 
     def _without(self, name: str, rows: Rows, bad: Mask) -> Rows:
         count = int(np.count_nonzero(bad))
@@ -205,36 +212,30 @@ _CHECKS_OF_BARS: Final[Mapping[str, Callable[[Rows], Mask]]] = {
 }
 
 
-def _out_of_order(rows: Rows, last: Rows) -> Mask:
+def _out_of_order(ts: NDArray[np.int64]) -> Mask:
     """What is dropped lies below the latest time, so that it can be left in while that is looked for."""
-    ts = np.concatenate([last["ts"], rows["ts"]])
-    return np.asarray((ts < np.maximum.accumulate(ts))[len(last) :])
+    return np.asarray(ts < np.maximum.accumulate(ts))
 
 
-def _duplicate(rows: Rows, last: Rows) -> Mask:
-    """A row that is dropped equals the one kept before it, so that each may be held against its neighbour."""
+def _duplicate(rows: Rows, of_run: bool) -> Mask:
+    """Hold each row against the one before, which it equals, or which is kept.
+
+    Where rows of equal times are dropped besides, `of_run`, the one kept is the first of that time.
+    """
+    before = np.arange(len(rows)) - 1
+    if of_run:
+        begins = np.concatenate([[True], rows["ts"][1:] != rows["ts"][:-1]])
+        before = np.where(begins, before, np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0)))
     same = np.ones(len(rows), bool)
     for name in rows.dtype.names or ():
-        same &= _as_before(rows[name], last[name], equal_nan=rows.dtype[name].kind == "f")
+        values = rows[name]
+        equal = values == values[before]
+        if rows.dtype[name].kind == "f":
+            equal |= np.isnan(values) & np.isnan(values[before])
+        same &= equal
+    same[:1] = False
     return same
 
 
-def _repeated(rows: Rows, last: Rows) -> Mask:
-    return _as_before(rows["ts"], last["ts"])
-
-
-def _as_before(values: NDArray[Any], last: NDArray[Any], *, equal_nan: bool = False) -> Mask:
-    before = np.concatenate([last, values[:-1]]) if len(last) else values[:-1]
-    now = values[len(values) - len(before) :]
-    same = now == before
-    if equal_nan:
-        same |= np.isnan(now) & np.isnan(before)
-    return np.asarray(np.concatenate([np.zeros(len(values) - len(before), bool), same]))
-
-
-_FOLLOW: Final[Mapping[str, Callable[[Rows, Rows], Mask]]] = {
-    "order": _out_of_order,
-    "duplicate": _duplicate,
-    "repeated": _repeated,
-}
-"""Rules that look at the row before; they come after the others, among the rows that these have kept."""
+def _repeated(ts: NDArray[np.int64]) -> Mask:
+    return np.concatenate([[False], ts[1:] == ts[:-1]])

@@ -189,7 +189,7 @@ class Pipeline:
         Raises
         ------
         DataError
-            If there is no such format, or no folder for several sources.
+            If there is no such format.
         """
         path, formats = Path(path), ", ".join(FORMATS)
         if suffix is None and (not path.name.endswith(tuple(FORMATS)) or path.is_dir()):
@@ -198,8 +198,6 @@ class Pipeline:
             )
         if suffix is not None and suffix not in FORMATS:
             raise DataError(f"the suffix of files in a folder must be one of {formats}, was {suffix!r}")
-        if suffix is None and len(self.sources) > 1:
-            raise DataError(f"several sources must go to a folder, with a suffix, was {path}")
         return replace(self, target=path, suffix=suffix)
 
     def to_dict(self) -> dict[str, Any]:
@@ -251,6 +249,8 @@ class Pipeline:
         if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= JOBS_MAX:
             raise DataError(f"jobs must be a whole number from 1 to {JOBS_MAX}, was {jobs!r}")
         sources, left_out = _expanded(self.sources)
+        if self.suffix is None and len(sources) > 1:
+            raise DataError(f"several sources must go to a folder, with a suffix, was {self.target}")
         todo = self._jobs(sources)
         folder = self.target if self.suffix is not None else self.target.parent
         if self.suffix is not None:

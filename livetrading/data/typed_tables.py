@@ -74,8 +74,8 @@ class _ArrowColumns:
         for start in range(0, batch.num_rows, CHUNK_ROWS):
             part = batch.slice(start, CHUNK_ROWS)
             columns = [_values(part.column(i)) for i in range(part.num_columns)]
-            yield Rows(columns, self._rows, place)
             self._rows += part.num_rows
+            yield Rows(columns, self._rows - part.num_rows, place)
 
     @property
     def done(self) -> float:
@@ -234,8 +234,8 @@ class NpyTable:
             else:
                 table = np.frombuffer(data, self.dtype).reshape(n, -1)
                 columns = [_native(table[:, i]) for i in range(table.shape[1])]
-            yield Rows(columns, self._read)
             self._read += n
+            yield Rows(columns, self._read - n)
 
     @property
     def done(self) -> float:
@@ -284,10 +284,11 @@ class UltraTable:
 
     def __iter__(self) -> Iterator[Rows]:
         for block in self._file:
-            for start in range(0, len(block), CHUNK_ROWS):
-                rows = block[start : start + CHUNK_ROWS]
-                yield Rows([_native(rows[name]) for name in self.names], self._read)
+            own = block.copy()  # at once: a map of a file that is cut meanwhile must not be touched again
+            for start in range(0, len(own), CHUNK_ROWS):
+                rows = own[start : start + CHUNK_ROWS]
                 self._read += len(rows)
+                yield Rows([_native(rows[name]) for name in self.names], self._read - len(rows))
 
     @property
     def done(self) -> float:
