@@ -16,7 +16,7 @@ import pytest
 
 from livetrading import BarFlag, GbmMarket, TickBars, TimeBars, bars
 from livetrading.core.dtypes import BAR, TICK
-from livetrading.data import conversion, csv_columns, csv_table
+from livetrading.data import conversion, csv_columns, csv_table, manifest
 from livetrading.data.cleaning import Cleaning
 from livetrading.data.errors import DataError
 from livetrading.data.manifest import manifest_path
@@ -156,7 +156,7 @@ class TestChain:
             (lambda p: p.run(), "a chain must end with write"),
             (lambda p: p.write("a.npy").run(jobs=0), "jobs must be a whole number from 1 to 64, was 0"),
             (lambda p: p.write("a.npy").run(jobs=True), "jobs must be a whole number from 1 to 64, was True"),
-            (lambda p: p.write(QUOTES).run(again=True), "an output must not be one of the sources"),
+            (lambda p: p.write("in/q.csv").run(again=True), "an output must not be one of the sources"),
             (lambda p: p.write("no/a.npy").run(), "directory that exists"),
             (lambda p: p.write("no/o", ".npy").run(), "must be a folder, or one that can be made"),
             (lambda p: pipeline([]), "a chain must begin with a source, was none"),
@@ -178,9 +178,12 @@ class TestChain:
         message: str,
     ) -> None:
         monkeypatch.chdir(tmp_path)
+        (tmp_path / "in").mkdir()
+        shutil.copy(QUOTES, tmp_path / "in" / "q.csv")
         with pytest.raises(DataError, match=message):
-            build(pipeline(QUOTES))
-        assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+            build(pipeline("in/q.csv"))
+        assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["q.csv"]
+        assert (tmp_path / "in" / "q.csv").read_bytes() == QUOTES.read_bytes()
 
     def test_bars_of_bars_name_the_file(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("time,close\n1700000000,1\n1700000060,1\n")
@@ -240,6 +243,26 @@ class TestSeveral:
         assert pipeline(sources).write(tmp_path / "o", ".npy").run().to_dict()["rows"] == 2600
 
 
+    def test_files_side_by_side_are_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        given_up: list[Path] = []
+
+        def long(job: conversion.Job, _: object, watch: Callable[[float, int], None]) -> None:
+            try:
+                for _ in range(10**6):
+                    watch(0.5, 1)
+            except KeyboardInterrupt:
+                given_up.append(job.target)
+                raise
+
+        def stop(_: Progress) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("livetrading.data.pipeline.convert", long)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline(folder_of(tmp_path / "i")).write(tmp_path / "o", ".npy").run(jobs=2, progress=stop)
+        assert len(given_up) == 2
+
+
 class TestResume:
     @pytest.fixture
     def chain(self, tmp_path: Path) -> Pipeline:
@@ -251,6 +274,7 @@ class TestResume:
     def test_what_is_whole_is_kept(self, chain: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
         first = json.loads(manifest_path(chain.target).read_text())["result"] if chain.target else {}
         monkeypatch.setattr(conversion, "Scan", pytest.fail)
+        monkeypatch.setattr(manifest, "sha256_of", pytest.fail)
         (again,) = chain.run().files
         assert again.to_dict() == {**first, "kept": True}
 
@@ -296,17 +320,17 @@ class TestResume:
         "harm", ["cut", "touched", "gone", "no manifest", "no JSON", "no object", "no result"]
     )
     def test_an_output_that_is_not_as_it_was(self, tmp_path: Path, chain: Pipeline, harm: str) -> None:
-        target, manifest = tmp_path / "b.npy", tmp_path / "b.npy.manifest.json"
-        tree = json.loads(manifest.read_text())
+        target, beside = tmp_path / "b.npy", tmp_path / "b.npy.manifest.json"
+        tree = json.loads(beside.read_text())
         whole = target.read_bytes()
         actions: dict[str, Callable[[], object]] = {
             "cut": lambda: target.write_bytes(whole[:-1]),
             "touched": lambda: os.utime(target, ns=(1, 1)),
             "gone": target.unlink,
-            "no manifest": manifest.unlink,
-            "no JSON": lambda: manifest.write_text("{"),
-            "no object": lambda: manifest.write_text(json.dumps({**tree, "sources": 5})),
-            "no result": lambda: manifest.write_text(json.dumps({**tree, "result": {"notes": []}})),
+            "no manifest": beside.unlink,
+            "no JSON": lambda: beside.write_text("{"),
+            "no object": lambda: beside.write_text(json.dumps({**tree, "sources": 5})),
+            "no result": lambda: beside.write_text(json.dumps({**tree, "result": {"notes": []}})),
         }
         actions[harm]()
         assert kept(chain.run()) == [False]
