@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from livetrading.config import load_config
 from livetrading.core.checksum import crc32c
 from livetrading.core.dtypes import TICK
+from livetrading.data import csv_columns, csv_table
 from livetrading.data.bars import BarBuilder, bars, parse_rule
-from livetrading.data.ticks import open_ticks
+from livetrading.data.history import scan
+from livetrading.data.pipeline import pipeline
+from livetrading.data.ticks import open_ticks, write_ticks
 from livetrading.data.ultra import UltraFile, UltraWriter
 from livetrading.data.ultra_blocks import layout_of
 from livetrading.data.ultra_layout import BlockHead, EndMark
@@ -95,6 +98,45 @@ def test_ultra_read(
             return sum(map(len, recording))
 
     measure(benchmark, read, TICKS, lambda: (tmp_path / "a.ultra",), ROUNDS)
+
+
+CSV_ROWS = 200_000
+
+
+def csv_of(path: Path, ticks: NDArray[np.void]) -> Path:
+    write_ticks(path, [ticks[:CSV_ROWS]])
+    return path
+
+
+@pytest.mark.parametrize("by", ["pyarrow", "python"])
+@pytest.mark.parametrize("opened", ["open_ticks", "scan"])
+def test_csv_read(
+    benchmark: Any,
+    market: NDArray[np.void],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    opened: str,
+    by: str,
+) -> None:
+    """Ticks as this package writes them, 120 bytes a line."""
+    for module in (csv_columns, csv_table):
+        monkeypatch.setattr(module, "FAST_BYTES", 0 if by == "pyarrow" else 1 << 60)
+    path = csv_of(tmp_path / "a.csv", market)
+
+    def read(path: Path) -> int:
+        if opened == "scan":
+            return sum(map(len, scan(path)))
+        with open_ticks([path]) as recording:
+            return sum(map(len, recording))
+
+    measure(benchmark, read, CSV_ROWS, lambda: (path,), ROUNDS)
+
+
+@pytest.mark.parametrize("suffix", [".ultra", ".parquet", ".csv"])
+def test_csv_convert(benchmark: Any, market: NDArray[np.void], tmp_path: Path, suffix: str) -> None:
+    """From CSV through a chain without steps, with the checksum of the source."""
+    chain = pipeline(csv_of(tmp_path / "a.csv", market)).write(tmp_path / f"b{suffix}")
+    measure(benchmark, lambda: chain.run(again=True), CSV_ROWS, lambda: (), ROUNDS)
 
 
 def test_ultra_open(benchmark: Any, tmp_path: Path) -> None:

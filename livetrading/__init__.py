@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from livetrading.data.bars import bars, parse_rule
     from livetrading.data.chain_history import ChainHistory, embedded_history, read_chain_history
     from livetrading.data.errors import DataError, UltraDamaged
+    from livetrading.data.pipeline import pipeline
     from livetrading.data.recorder import Recorder
     from livetrading.data.ticks import Recording, open_ticks, read_ticks, write_ticks
     from livetrading.data.ultra import UltraFile, UltraWriter
@@ -208,6 +209,7 @@ __all__ = [
     "model",
     "open_ticks",
     "parse_rule",
+    "pipeline",
     "price_breakdown",
     "price_history",
     "read_chain_history",
@@ -307,6 +309,7 @@ _MODULES = {
     "data.bars": ("bars", "parse_rule"),
     "data.chain_history": ("ChainHistory", "embedded_history", "read_chain_history"),
     "data.errors": ("DataError", "UltraDamaged"),
+    "data.pipeline": ("pipeline",),
     "data.recorder": ("Recorder",),
     "data.ticks": ("Recording", "open_ticks", "read_ticks", "write_ticks"),
     "data.ultra": ("UltraFile", "UltraWriter"),

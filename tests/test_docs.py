@@ -1,6 +1,7 @@
 """The code of docs/ is run as it is written."""
 
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import livetrading as lt
+from livetrading.data.cleaning import RULES
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 SIGNALS: Final = (DOCS / "SIGNALS.md").read_text("utf-8")
@@ -59,6 +61,28 @@ def test_python_of_the_ultra_format() -> None:
     """The page asserts what it says."""
     for block in blocks("python", (DOCS / "ULTRA.md").read_text("utf-8")):
         exec(block, {})
+
+
+def test_commands_of_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command runs in turn, and prints what the page shows; its Python runs on what they have left."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "DATA.md").read_text("utf-8")
+    shown = re.findall(r"^```sh\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 5
+    for commands, expected in shown:
+        script = commands.replace("livetrading ", f"{shlex.quote(sys.executable)} -m livetrading.runner ")
+        done = subprocess.run(script, shell=True, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        assert not expected or done.stdout[-len(expected) :] == expected
+    (python,) = blocks("python", text)
+    exec(python, {})
+
+
+def test_rules_of_cleaning_are_those_of_the_page() -> None:
+    rows = dict(
+        re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", (DOCS / "DATA.md").read_text("utf-8"), re.MULTILINE)
+    )
+    assert rows == RULES
 
 
 def test_header_says_what_the_page_says() -> None:

@@ -242,7 +242,6 @@ class TestSeveral:
         assert not [name for name in os.listdir(tmp_path / "o") if name.startswith(".")]
         assert pipeline(sources).write(tmp_path / "o", ".npy").run().to_dict()["rows"] == 2600
 
-
     def test_files_side_by_side_are_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         given_up: list[Path] = []
 
