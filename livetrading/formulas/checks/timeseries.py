@@ -1,0 +1,1 @@
+"""Golden numbers and references of timeseries formulas."""
