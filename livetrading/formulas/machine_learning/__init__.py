@@ -1,0 +1,1 @@
+"""Learned formulas: online nets, library models, agents, searches (61 to 100)."""
