@@ -1,1 +1,0 @@
-"""Golden numbers and references of microstructure formulas."""
