@@ -1,11 +1,12 @@
 """Models of trades that are fitted now and then: impact by regression, the propagator, PIN (106, 108, 114)."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from itertools import product
-from math import exp, isfinite, log, log1p, nan, sqrt
-from typing import Final
+from math import exp, inf, isfinite, log, log1p, nan, sqrt
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,15 @@ __all__ = [
 Floats = NDArray[np.float64]
 SINGULAR: Final = 1e12
 """Condition number above which a system counts as singular."""
+LOW: Final = np.array((-30.0, -30.0, -30.0, -30.0, -30.0))
+HIGH: Final = np.array((30.0, 30.0, 50.0, 50.0, 50.0))
+BOUNDS: Final = tuple(zip(LOW.tolist(), HIGH.tolist(), strict=True))
+"""Of logit alpha, logit delta, ln mu, ln eb, ln es: beyond them likelihood is flat."""
+OPTIONS: Final = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 1000}
+DESCENT: Final = 80
+"""Most steps from the starts before the best are finished."""
+NEAR: Final = 0.5
+"""How far above the best a start may have come and still be finished."""
 
 
 def _move(before: float, after: float) -> float:
@@ -349,8 +359,11 @@ def _log_factorials(counts: Floats) -> Floats:
     return logs
 
 
-def _state_terms(parameters: Sequence[float], buys: Floats, sells: Floats) -> Floats:
-    """Log likelihoods of intervals without news, with bad and with good news, but for the factorials."""
+def _state_terms(parameters: Any, buys: Floats, sells: Floats) -> Floats:
+    """Log likelihoods of intervals without news, with bad and with good news, but for the factorials.
+
+    Every parameter may be an array of shape (K, 1), for shape (3, K, n).
+    """
     a, d, mu, eb, es = parameters
     quiet_b, quiet_s = buys * np.log(eb) - eb, sells * np.log(es) - es
     busy_b, busy_s = buys * np.log(mu + eb) - mu - eb, sells * np.log(mu + es) - mu - es
@@ -389,37 +402,108 @@ def _natural(theta: Floats) -> tuple[float, float, float, float, float]:
     return float(a), float(d), float(mu), float(eb), float(es)
 
 
-def _descent(theta: Floats, buys: Floats, sells: Floats) -> tuple[float, Floats]:
-    """Minus the log likelihood, but for the factorials, and its gradient in logit a, logit d, ln mu, ln eb, ln es."""
-    a, d, mu, eb, es = parameters = _natural(theta)
-    terms = _state_terms(parameters, buys, sells)
+def _descents(theta: Floats, buys: Floats, sells: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Minus the log likelihoods, but for the factorials, and their gradients.
+
+    The rows of theta, shape (K, 5), are logit a, logit d, ln mu, ln eb, ln es.
+    """
+    chances, means = 1.0 / (1.0 + np.exp(-theta.T[:2, :, None])), np.exp(theta.T[2:, :, None])
+    (a, d), (mu, eb, es) = chances, means
+    terms = _state_terms((a, d, mu, eb, es), buys, sells)
     total = np.logaddexp.reduce(terms, axis=0)
-    quiet, bad, good = np.exp(terms - total)
+    quiet, bad, good = np.exp(terms - total) * weights
     busy_b, busy_s = good * (buys / (mu + eb) - 1.0), bad * (sells / (mu + es) - 1.0)
-    slope = (
-        np.sum(bad + good - a),
-        np.sum(bad * (1.0 - d) - good * d),
-        mu * np.sum(busy_b + busy_s),
-        np.sum((quiet + bad) * (buys - eb)) + eb * np.sum(busy_b),
-        np.sum((quiet + good) * (sells - es)) + es * np.sum(busy_s),
+    slopes = (
+        bad + good - a * weights,
+        bad * (1.0 - d) - good * d,
+        mu * (busy_b + busy_s),
+        (quiet + bad) * (buys - eb) + eb * busy_b,
+        (quiet + good) * (sells - es) + es * busy_s,
     )
-    return -float(np.sum(total)), -np.array(slope)
+    return -(total @ weights), -np.sum(slopes, axis=-1).T
 
 
-def _starts(mean_b: float, mean_s: float) -> list[Floats]:
-    """The grid of Yan and Zhang."""
+def _descent(theta: Floats, buys: Floats, sells: Floats, weights: Floats) -> tuple[float, Floats]:
+    """`_descents` of one row."""
+    f, g = _descents(theta[None], buys, sells, weights)
+    return float(f[0]), g[0]
+
+
+def _starts(mean_b: float, mean_s: float) -> Floats:
+    """The grid of Yan and Zhang: a, d, mu, eb, es by row, shape (K, 5), without the impossible ones."""
     found = []
     for a, d, g in product((0.1, 0.5, 0.9), repeat=3):
         eb = g * mean_b
         mu = (mean_b - eb) / (a * (1.0 - d))
         es = mean_s - a * d * mu
         if es > 0.0:
-            found.append(np.array((log(a / (1 - a)), log(d / (1 - d)), log(mu), log(eb), log(es))))
-    return found
+            found.append((a, d, mu, eb, es))
+    return np.array(found).reshape(-1, 5)
+
+
+def _descend(theta: Floats, buys: Floats, sells: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Go down from every row of theta at once, by BFGS steps that are cut until they go down enough."""
+    f, g = _descents(theta, buys, sells, weights)
+    h = np.eye(5) / np.maximum(np.linalg.norm(g, axis=1), 1e-300)[:, None, None]
+    for _ in range(DESCENT):
+        step = -np.einsum("kij,kj->ki", h, g)
+        step *= np.minimum(1.0, 3.0 / np.maximum(np.max(np.abs(step), axis=1), 1e-300))[:, None]
+        slope, length = np.sum(step * g, axis=1), np.ones(len(f))
+        for _ in range(10):
+            there = np.clip(theta + length[:, None] * step, LOW, HIGH)
+            f_there, g_there = _descents(there, buys, sells, weights)
+            down = f_there <= f + 1e-4 * length * slope
+            if down.all():
+                break
+            length[~down] *= 0.3
+        s = np.where(down[:, None], there - theta, 0.0)
+        y = np.where(down[:, None], g_there - g, 0.0)
+        sy = np.sum(s * y, axis=1)
+        curved = sy > 1e-12 * np.linalg.norm(s, axis=1) * np.linalg.norm(y, axis=1)
+        rho = np.where(curved, 1.0 / np.where(curved, sy, 1.0), 0.0)[:, None, None]
+        turn = np.eye(5) - rho * s[:, :, None] * y[:, None, :]
+        h = turn @ h @ turn.transpose(0, 2, 1) + rho * s[:, :, None] * s[:, None, :]
+        gained = np.max(np.where(down, f - f_there, 0.0))
+        theta = theta + s
+        f, g = np.where(down, f_there, f), np.where(down[:, None], g_there, g)
+        if gained < 1e-6:
+            break
+    return theta, f
+
+
+def _coordinates(p: Floats) -> Floats:
+    return np.concatenate((np.log(p[..., :2] / (1.0 - p[..., :2])), np.log(p[..., 2:])), axis=-1)
+
+
+@lru_cache(maxsize=256)
+def _maximum(counts: tuple[tuple[float, float, int], ...]) -> tuple[float, float, float, float, float] | None:
+    """The parameters of highest likelihood of (buys, sells, how often)."""
+    buys, sells, weights = np.array(counts, np.float64).T.copy()
+    starts = _starts(float(buys @ weights / weights.sum()), float(sells @ weights / weights.sum()))
+    if not len(starts):
+        return None
+    minimize = import_module("scipy.optimize").minimize
+    best, parameters = inf, None
+    seen: list[Floats] = []
+    with np.errstate(all="ignore"):
+        reached, heights = _descend(_coordinates(starts), buys, sells, weights)
+        for k in np.argsort(heights, kind="stable"):
+            start = reached[k]
+            if heights[k] > best + NEAR or any(np.max(np.abs(start - other)) < 0.05 for other in seen):
+                continue
+            seen.append(start)
+            found = minimize(
+                _descent, start, (buys, sells, weights), "L-BFGS-B", jac=True, bounds=BOUNDS, options=OPTIONS
+            )
+            if found.fun < best:
+                best, parameters = float(found.fun), _natural(found.x)
+    return parameters
 
 
 def fit_pin(buys: Floats, sells: Floats) -> tuple[tuple[float, float, float, float, float], float] | None:
     """Fit the model of informed trading by maximum likelihood.
+
+    The starts of a grid go up side by side; where they have come to, L-BFGS-B goes on to the maximum.
 
     Parameters
     ----------
@@ -434,26 +518,15 @@ def fit_pin(buys: Floats, sells: Floats) -> tuple[tuple[float, float, float, flo
 
     References
     ----------
-    Easley, Kiefer, O'Hara, Paperman (1996), J. Finance 51; Yan, Zhang (2012), J. Banking and Finance 36.
+    Easley, Kiefer, O'Hara, Paperman (1996), J. Finance 51; Yan, Zhang (2012), J. Banking and Finance 36 (the
+    grid).
     """
-    mean_b, mean_s = float(np.mean(buys)), float(np.mean(sells))
-    if mean_b == 0.0 or mean_s == 0.0:
+    if not np.any(buys) or not np.any(sells):
         return None
-    minimize = import_module("scipy.optimize").minimize
-    bounds = [(-30.0, 30.0)] * 2 + [(-30.0, 50.0)] * 3
-    options = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 1000}
-    best: tuple[float, Floats] | None = None
-    for start in _starts(mean_b, mean_s):
-        with np.errstate(all="ignore"):
-            found = minimize(
-                _descent, start, (buys, sells), "L-BFGS-B", jac=True, bounds=bounds, options=options
-            )
-        if isfinite(found.fun) and (best is None or found.fun < best[0]):
-            best = float(found.fun), found.x
-    if best is None:
-        return None
-    parameters = _natural(best[1])
-    return parameters, pin_likelihood(parameters, buys, sells)
+    # likelihood does not know the order of intervals, and many are alike
+    pairs = Counter(zip(buys.tolist(), sells.tolist(), strict=True))
+    parameters = _maximum(tuple((b, s, count) for (b, s), count in sorted(pairs.items())))
+    return None if parameters is None else (parameters, pin_likelihood(parameters, buys, sells))
 
 
 @register(
