@@ -521,7 +521,8 @@ cdef class TradeCluster(WaitingKernel):
 
     cdef void say(self, double base) noexcept nogil:
         cdef cluster_t *s = <cluster_t *> self.own
-        cdef double k = <double> self.waiting(), surprise = 0.0, p = poisson_tail(k - 1.0, base * self.window, &surprise)
+        cdef double k = <double> self.waiting(), surprise = 0.0
+        cdef double p = poisson_tail(k - 1.0, base * self.window, &surprise)
         cdef double sd = spread_sd(&s.durations), mean = spread_mean(&s.durations)
         self.out[0], self.out[1], self.out[2] = k, base, (sd - mean) / (sd + mean)
         self.report(surprise, side_of(s.flow.value) if p < self.p_max else 0, clip01(1.0 - p))

@@ -635,8 +635,8 @@ ctypedef struct reversal_t:
 cdef double condition_of(double a[3][3]) noexcept nogil:
     """Condition number of a symmetric matrix without negative eigenvalues, by Jacobi's rotations."""
     cdef double off, theta, t, c, s, x, y, least, most
-    cdef int sweep, p, q, k
-    for sweep in range(30):
+    cdef int _sweep, p, q, k
+    for _sweep in range(30):
         off = a[0][1] * a[0][1] + a[0][2] * a[0][2] + a[1][2] * a[1][2]
         if not off > 0.0:
             break

@@ -1,6 +1,7 @@
 """Order flow: toxicity over volume buckets, imbalance, arrivals, inventory (111 to 113, 121 to 130)."""
 
 from math import lgamma
+from typing import Any, ClassVar
 
 from livetrading.core import flow
 from livetrading.core.kernel import Kernel
@@ -28,7 +29,8 @@ class VPIN(KernelFormula):
     """Volume-synchronised probability of informed trading: mean of |B - S| / bucket over n full buckets.
 
     Trades fill buckets of `bucket` BTC in order, the last part of one going to the next; B and S are the
-    volumes of buyers and sellers in a bucket, half each where a trade has no side. Changes when a bucket fills.
+    volumes of buyers and sellers in a bucket, half each where a trade has no side. Changes when a bucket
+    fills.
 
     Blocks (-1) where the value is at or above the `limit` quantile of the last `hist` values before it, once
     there are 50, else passes. Confidence buckets / (n + 50), at most 1.
@@ -50,7 +52,7 @@ class VPIN(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("gate", "buckets", "last_imbalance")
 
-    check_parameters = {"bucket": 2.0, "n": 20}
+    check_parameters: ClassVar[dict[str, Any]] = {"bucket": 2.0, "n": 20}
 
     def _make(self) -> Kernel:
         return flow.Toxicity(self.bucket, self.n, self.hist, self.limit, False)
@@ -96,7 +98,7 @@ class BulkVPIN(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("gate", "buckets", "last_imbalance")
 
-    check_parameters = {"m": 4, "bucket": 5.0, "n": 10}
+    check_parameters: ClassVar[dict[str, Any]] = {"m": 4, "bucket": 5.0, "n": 10}
 
     def _make(self) -> Kernel:
         df = self.df if self.dist == "t" else 0.0
@@ -119,8 +121,8 @@ class BulkVPIN(KernelFormula):
 class ToxicityIndex(KernelFormula):
     """Where VPIN stands in its own history: share of its last `hist` values before that are not above it.
 
-    VPIN is that of formula 111, a value for each bucket that fills. Blocks (-1) where the value is at or above
-    `limit`, else passes; confidence |2 value - 1|. Ready with 20 values before.
+    VPIN is that of formula 111, a value for each bucket that fills. Blocks (-1) where the value is at or
+    above `limit`, else passes; confidence |2 value - 1|. Ready with 20 values before.
 
     Outputs: gate; vpin.
 
@@ -139,7 +141,7 @@ class ToxicityIndex(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("gate", "vpin")
 
-    check_parameters = {"bucket": 2.0, "n": 20, "hist": 100}
+    check_parameters: ClassVar[dict[str, Any]] = {"bucket": 2.0, "n": 20, "hist": 100}
 
     def _make(self) -> Kernel:
         return flow.Toxicity(self.bucket, self.n, self.hist, self.limit, True)
@@ -277,8 +279,8 @@ class NormalizedOFI(_QuoteFlow):
 class DeltaOFI(_QuoteFlow):
     """By how much order flow imbalance has grown: that of the last n updates less that of the n before, BTC.
 
-    e as in OrderFlowImbalance; z is the value over the root of the sum of e^2 over both windows. The sign of z
-    where |z| > entry; confidence 2 Phi(|z|) - 1.
+    e as in OrderFlowImbalance; z is the value over the root of the sum of e^2 over both windows. The sign of
+    z where |z| > entry; confidence 2 Phi(|z|) - 1.
 
     Outputs: z, 0 where no e differs from 0.
 
@@ -353,13 +355,14 @@ class TradeArrivalRate(KernelFormula):
     inputs=("trade",),
     low=0.0,
     high=300.0,
-    reference="Naus (1965), J. American Statistical Association 60; Goh, Barabasi (2008), Europhysics Letters 81",
+    reference="Naus (1965), J. American Statistical Association 60; Goh, Barabasi (2008), Europhysics "
+    "Letters 81",
 )
 class TradeClusterDetector(KernelFormula):
     """How surprising the number of trades in the last `window` s is: -log10 p, at most 300.
 
-    p = P(N >= k - 1), N Poisson of mean base window, k the trades in (ts - window, ts], this one included, and
-    base = n / (ts_t - ts_(t-n)). The sign of the signed volume in the window where p < p_max; confidence
+    p = P(N >= k - 1), N Poisson of mean base window, k the trades in (ts - window, ts], this one included,
+    and base = n / (ts_t - ts_(t-n)). The sign of the signed volume in the window where p < p_max; confidence
     1 - p. Not ready while the last n + 1 trades have one time.
 
     Outputs: k; base, 1/s; burstiness, (sd - mean) / (sd + mean) of the last n durations.
@@ -398,8 +401,9 @@ class TradeClusterDetector(KernelFormula):
 class VolumeClockOFI(KernelFormula):
     """Trade imbalance on a clock of volume: average of (B - S) / bucket over full buckets, -1 to 1.
 
-    The buckets are those of VPIN; the average is exponential with weight 2 / (span + 1), from the first bucket.
-    Its sign where it is beyond `entry`; confidence |value| / (2 entry), at most 1. Ready after span buckets.
+    The buckets are those of VPIN; the average is exponential with weight 2 / (span + 1), from the first
+    bucket. Its sign where it is beyond `entry`; confidence |value| / (2 entry), at most 1. Ready after span
+    buckets.
 
     Outputs: last_imbalance, that of the last bucket.
 
@@ -418,7 +422,7 @@ class VolumeClockOFI(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("last_imbalance",)
 
-    check_parameters = {"bucket": 5.0}
+    check_parameters: ClassVar[dict[str, Any]] = {"bucket": 5.0}
 
     def _make(self) -> Kernel:
         return flow.VolumeClock(self.bucket, self.span, self.entry)
@@ -431,7 +435,8 @@ class VolumeClockOFI(KernelFormula):
     inputs=("trade",),
     low=0.0,
     high=1.0,
-    reference="Lee, Ready (1991), J. Finance 46; Chordia, Roll, Subrahmanyam (2002), J. Financial Economics 65",
+    reference="Lee, Ready (1991), J. Finance 46; Chordia, Roll, Subrahmanyam (2002), J. Financial "
+    "Economics 65",
 )
 class AggressorRatio(KernelFormula):
     """Share of the volume that buyers began, over the last n trades with a side; 0.5 without volume.
@@ -468,8 +473,8 @@ class AggressorRatio(KernelFormula):
     category="microstructure",
     inputs=("trade",),
     unit="BTC",
-    reference="Ho, Stoll (1981), J. Financial Economics 9; Madhavan, Smidt (1993), J. Finance 48; Hendershott, "
-    "Menkveld (2014), J. Financial Economics 114",
+    reference="Ho, Stoll (1981), J. Financial Economics 9; Madhavan, Smidt (1993), J. Finance 48; "
+    "Hendershott, Menkveld (2014), J. Financial Economics 114",
 )
 class MarketMakerInventory(KernelFormula):
     """Inventory that liquidity providers must hold for every taker to have been served, BTC.
@@ -479,8 +484,8 @@ class MarketMakerInventory(KernelFormula):
     reverts as the inventory does. Confidence |z| / (2 entry), at most 1. Values that do not vary leave what
     was said before.
 
-    Outputs: z; half_life in trades, -ln 2 / ln b, b the least-squares slope with constant of I_t on I_(t-1) in
-    the window; infinite unless 0 < b < 1.
+    Outputs: z; half_life in trades, -ln 2 / ln b, b the least-squares slope with constant of I_t on I_(t-1)
+    in the window; infinite unless 0 < b < 1.
 
     References
     ----------

@@ -1,6 +1,7 @@
 """Price impact: what a trade moves, what it costs, and what of it comes back (101 to 110, 129)."""
 
 from math import nan
+from typing import Any, ClassVar
 
 from livetrading.core import impact
 from livetrading.core.kernel import Kernel
@@ -53,7 +54,7 @@ class KylesLambda(KernelFormula):
     def warm_up(self) -> int:
         return self.m * (self.n + 1)
 
-    check_parameters = {"m": 3, "n": 12}
+    check_parameters: ClassVar[dict[str, Any]] = {"m": 3, "n": 12}
 
     def _make(self) -> Kernel:
         return impact.KyleLambda(self.m, self.n, self.t_min)
@@ -100,7 +101,7 @@ class KyleObizhaeva(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("W", "R", "spread", "impact")
 
-    check_parameters = {"n": 50}
+    check_parameters: ClassVar[dict[str, Any]] = {"n": 50}
 
     @property
     def warm_up(self) -> int:
@@ -160,7 +161,7 @@ class AlmgrenChriss(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("kappa", "half_life", "E", "Var", "first")
 
-    check_parameters = {"n": 50}
+    check_parameters: ClassVar[dict[str, Any]] = {"n": 50}
 
     def _prepare(self) -> None:
         rest = self.eta - self.gamma * self.T / self.N / 2.0
@@ -261,7 +262,7 @@ class SquareRootImpact(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("sigma_D", "V_D", "participation")
 
-    check_parameters = {"n": 50}
+    check_parameters: ClassVar[dict[str, Any]] = {"n": 50}
 
     @property
     def warm_up(self) -> int:
@@ -307,7 +308,7 @@ class TemporaryImpact(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("t", "temp_bps")
 
-    check_parameters = {"m": 5, "n": 40, "day_n": 100}
+    check_parameters: ClassVar[dict[str, Any]] = {"m": 5, "n": 40, "day_n": 100}
 
     def _make(self) -> Kernel:
         return impact.TemporaryImpact(self.m, self.n, self.beta, self.day_n)
@@ -367,12 +368,12 @@ class MetaOrderImpact(KernelFormula):
 
     A run is of trades of one side, none more than `gap` s after the one before, at least min_trades of them;
     the next trade that does not belong to it ends it. With Q its volume, I its side times ln(p_last /
-    p_before), p_before the price of the trade before it, Y is the least-squares slope without constant of
-    I / sigma_D on sqrt(Q / V_D) over the last n runs. sigma_D and V_D are of the last day_n trade returns when
+    p_before), p_before the price of the trade before it, Y is the least-squares slope without constant of I /
+    sigma_D on sqrt(Q / V_D) over the last n runs. sigma_D and V_D are of the last day_n trade returns when
     the run ends, fewer at the start; a run without them is left out. Ready after 10 runs.
 
-    The side of the run in progress, once it has min_trades, where t(Y) > 2; confidence is the share of sum y^2
-    that is explained.
+    The side of the run in progress, once it has min_trades, where t(Y) > 2; confidence is the share of sum
+    y^2 that is explained.
 
     Outputs: delta, the power of the size by which runs move the price, from five groups by size (NaN where
     fewer than three moved it); t, Y over its standard error; count of runs so far; running_Q, BTC of the
@@ -394,7 +395,7 @@ class MetaOrderImpact(KernelFormula):
     def gives(self) -> tuple[str, ...]:
         return ("delta", "t", "count", "running_Q")
 
-    check_parameters = {"min_trades": 2, "day_n": 100}
+    check_parameters: ClassVar[dict[str, Any]] = {"min_trades": 2, "day_n": 100}
 
     def _make(self) -> Kernel:
         return impact.MetaOrder(round(self.gap * 1e9), self.min_trades, self.n, self.day_n)
@@ -436,7 +437,7 @@ class PriceReversion(KernelFormula):
     def warm_up(self) -> int:
         return self.m * (self.n + 2)
 
-    check_parameters = {"m": 4, "n": 20}
+    check_parameters: ClassVar[dict[str, Any]] = {"m": 4, "n": 20}
 
     def _make(self) -> Kernel:
         return impact.PriceReversion(self.m, self.n, self.t_min)

@@ -1,5 +1,7 @@
 """The spread: quoted, effective, realised, and what it is made of (115 to 120)."""
 
+from typing import Any, ClassVar
+
 from livetrading.core import spreads
 from livetrading.core.kernel import Kernel
 from livetrading.formulas.base import KernelFormula
@@ -55,7 +57,7 @@ class AdverseSelection(_ThreeWay):
     def gives(self) -> tuple[str, ...]:
         return ("pi", "inventory", "order_cost", "se", "half_spread_bps")
 
-    check_parameters = {"n": 100}
+    check_parameters: ClassVar[dict[str, Any]] = {"n": 100}
 
     def _make(self) -> Kernel:
         return spreads.SpreadShares(self.n, self.cluster, 0)
@@ -81,7 +83,7 @@ class InventoryComponent(_ThreeWay):
     Huang, Stoll (1997), Review of Financial Studies 10; Ho, Stoll (1981), J. Financial Economics 9.
     """
 
-    check_parameters = {"n": 100}
+    check_parameters: ClassVar[dict[str, Any]] = {"n": 100}
 
     def _make(self) -> Kernel:
         return spreads.SpreadShares(self.n, self.cluster, 1)
@@ -99,8 +101,8 @@ class InventoryComponent(_ThreeWay):
 class OrderProcessingCost(_ThreeWay):
     """What of the half-spread pays for processing orders, bps: 10^4 (1 - a - b) mean((S/2) / M).
 
-    The model of AdverseSelection. -1 where it is above limit_bps, else 1; confidence |share| / (|share| + se),
-    se that of a + b.
+    The model of AdverseSelection. -1 where it is above limit_bps, else 1; confidence |share| / (|share| +
+    se), se that of a + b.
 
     Outputs: share, 1 - a - b.
 
@@ -115,7 +117,7 @@ class OrderProcessingCost(_ThreeWay):
     def gives(self) -> tuple[str, ...]:
         return ("share",)
 
-    check_parameters = {"n": 100}
+    check_parameters: ClassVar[dict[str, Any]] = {"n": 100}
 
     def _make(self) -> Kernel:
         return spreads.SpreadShares(self.n, self.cluster, 2, self.limit_bps)
@@ -134,8 +136,8 @@ class RealizedSpread(KernelFormula):
     """What the maker of a trade has kept after `horizon` s: mean of 10^4 2 s (p - m') / m, bps.
 
     s is the side of a trade (those without are left out), p its price, m the mid before it, m' the mid in
-    force `horizon` s later: that of the last quote before the first quote or trade beyond. With that event the
-    trade is resolved; the mean is over the last n resolved, also as quotes alone arrive.
+    force `horizon` s later: that of the last quote before the first quote or trade beyond. With that event
+    the trade is resolved; the mean is over the last n resolved, also as quotes alone arrive.
 
     -1 where the value is above limit_bps, else 1; confidence 1.
 

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.microstructure.tapes import compare, flow, rough, tape, trades
-from livetrading.formulas.microstructure.fitted import fit_pin, pin_likelihood, propagator, sign_response
+from livetrading.formulas.microstructure.fitted import propagator, sign_response
+from livetrading.formulas.microstructure.pin import fit_pin, pin_likelihood
 from livetrading.formulas.registry import run
 
 Floats = NDArray[np.float64]
 
 
 def pairs(columns: Mapping[str, Any]) -> tuple[list[int], Floats, Floats, Floats]:
-    """Rows at which pairs are known, sides and moves in bps of the pairs, and the newest side at those rows."""
+    """Rows at which pairs are known, their sides and moves in bps, and the newest side at those rows."""
     of = trades(columns, quoted=True, sized=False)
     x, mid = np.array([float(t.sign) for t in of]), np.array([t.mid for t in of])
     return [t.row for t in of[1:]], x[:-1], 1e4 * np.diff(np.log(mid)), x[1:]
@@ -97,7 +98,7 @@ def solved_in_full() -> Iterator[Comparison]:
 @reference(108)
 def known_propagator() -> Iterator[Comparison]:
     g = np.random.default_rng(63)
-    e = np.cumprod(np.where(g.random(200_000) < 0.7, 1.0, -1.0))
+    e = np.cumprod(np.where(g.random(200_000) < 0.7, 1.0, -1.0)).astype(np.float64)
     known = np.array([1.0, -0.3, -0.15, -0.05])
     found = propagator(e, np.convolve(e, known)[: len(e)] + g.standard_normal(len(e)), 5)
     assert found is not None
@@ -144,7 +145,13 @@ def simulated_news() -> Iterator[Comparison]:
     fit = fit_pin(buys, sells)
     assert fit is not None
     (a, d, mu, eb, es), loglik = fit
-    for name, was, known in (("alpha", a, 0.3), ("delta", d, 0.6), ("mu", mu, 25.0), ("eb", eb, 20.0), ("es", es, 30.0)):
+    for name, was, known in (
+        ("alpha", a, 0.3),
+        ("delta", d, 0.6),
+        ("mu", mu, 25.0),
+        ("eb", eb, 20.0),
+        ("es", es, 30.0),
+    ):
         yield Comparison(name, was, known, 0.06)
     # no direction leads up from a maximum
     for j in range(5):

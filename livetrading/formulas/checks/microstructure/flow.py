@@ -45,7 +45,9 @@ def vpins(parts: Floats, n: int) -> list[float]:
     return [float(np.mean(np.abs(parts[i + 1 - n : i + 1]))) for i in range(n - 1, len(parts))]
 
 
-def check_vpin(said: Any, rows: list[int], parts: Floats, n: int, hist: int, limit: float) -> Iterator[Comparison]:
+def check_vpin(
+    said: Any, rows: list[int], parts: Floats, n: int, hist: int, limit: float
+) -> Iterator[Comparison]:
     """What VPIN says at the rows at which buckets close; of a row that closes several the last counts."""
     values = vpins(parts, n)
     last = {row: k for k, row in enumerate(rows) if k >= n - 1}
@@ -213,7 +215,12 @@ def delta() -> Mapping[str, float]:
 def arrivals(n: int = 500, mean: float = 2.0, seed: int = 31) -> dict[str, Any]:
     """Return trades whose durations are exponential."""
     ts = np.cumsum(np.random.default_rng(seed).exponential(mean, n))
-    return {"ts": np.rint(ts * 1e9).astype(np.int64), "price": np.full(n, 100.0), "volume": np.ones(n), "side": np.ones(n)}
+    return {
+        "ts": np.rint(ts * 1e9).astype(np.int64),
+        "price": np.full(n, 100.0),
+        "volume": np.ones(n),
+        "side": np.ones(n),
+    }
 
 
 @golden(125)
@@ -309,7 +316,11 @@ def averaged_buckets() -> Iterator[Comparison]:
         mean = frame(parts).ewm(span=span, adjust=False).mean().to_numpy()
         last = {of[i].row: k for k, i in enumerate(at) if k >= span - 1}
         for row, k in last.items():
-            expected = {"value": mean[k], "last_imbalance": parts[k], "confidence": min(1.0, abs(mean[k]) / 0.4)}
+            expected = {
+                "value": mean[k],
+                "last_imbalance": parts[k],
+                "confidence": min(1.0, abs(mean[k]) / 0.4),
+            }
             signal = np.sign(mean[k]) if abs(mean[k]) > 0.2 else 0
             yield from compare(said, row, {**expected, "signal": signal}, 1e-9, 1e-9)
 
@@ -337,7 +348,13 @@ def proportion() -> Iterator[Comparison]:
             share = sum(t.volume for t in window if t.sign > 0) / sum(t.volume for t in window)
             z = float(test(k, n, 0.5, prop_var=0.5)[0])
             signal = 1 if share > 0.52 and z > 1.645 else -1 if share < 0.48 and z < -1.645 else 0
-            expected = {"value": share, "z": z, "count_ratio": k / n, "signal": signal, "confidence": two_sided(z)}
+            expected = {
+                "value": share,
+                "z": z,
+                "count_ratio": k / n,
+                "signal": signal,
+                "confidence": two_sided(z),
+            }
             yield from compare(said, of[i].row, expected)
 
 

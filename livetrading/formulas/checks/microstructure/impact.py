@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import pairwise
 from math import log, log1p, nan, sqrt
 from typing import Any
 
@@ -115,7 +116,12 @@ def chriss() -> Mapping[str, float]:
     said = run(103, {"price": [50.0], "volume": [1.0]}, q=1e6, sigma=0.95)
     slices = plan(1e6, 5.0, 5, 1e-6, 2.5e-7, 2.5e-6, 0.0625).slices_of(0.95)
     found = {f"slice {j}": part for j, part in enumerate(slices)}
-    return {"kappa": said.outputs["kappa"][0], "E": said.outputs["E"][0], "Var": said.outputs["Var"][0], **found}
+    return {
+        "kappa": said.outputs["kappa"][0],
+        "E": said.outputs["E"][0],
+        "Var": said.outputs["Var"][0],
+        **found,
+    }
 
 
 def trading_cost(n: Floats, s: float, lam: float) -> float:
@@ -218,7 +224,9 @@ def temporary_rows() -> Mapping[str, float]:
     return {"eta": through_origin(x, 0.142 * x)[0]}
 
 
-def temporary_pairs(of: list[Trade], m: int, beta: float, day_n: int) -> list[tuple[int, float, float, float, float]]:
+def temporary_pairs(
+    of: list[Trade], m: int, beta: float, day_n: int
+) -> list[tuple[int, float, float, float, float]]:
     """Row of resolution, x, y, |phi| and sigma_D of each bar that counts."""
     days, blocks, found = daily(of, day_n, whole=False), bars(of, m), []
     for k, bar in enumerate(blocks):
@@ -254,7 +262,12 @@ def temporary_by_ols() -> Iterator[Comparison]:
 @golden(109)
 def transient() -> Mapping[str, float]:
     ts, signed = np.array([0, 10, 20, 50]) * 10**9, np.array([1.0, 2.0, -1.0, 3.0])
-    columns = {"ts": ts, "price": [100.0, 101.0, 103.0, 102.0], "volume": np.abs(signed), "side": np.sign(signed)}
+    columns = {
+        "ts": ts,
+        "price": [100.0, 101.0, 103.0, 102.0],
+        "volume": np.abs(signed),
+        "side": np.sign(signed),
+    }
     return {"E": run(109, columns, n=3).outputs["E"][-1]}
 
 
@@ -313,7 +326,8 @@ def exponent(size: Floats, moved: Floats) -> float:
     used = [(log(a), log(b)) for a, b in groups if b > 0]
     if len(used) < 3 or len({a for a, _ in used}) == 1:
         return nan
-    return float(np.polyfit(*np.array(used).T, 1)[0])
+    x, y = np.array(used).T
+    return float(np.polyfit(x, y, 1)[0])
 
 
 @reference(110)
@@ -350,7 +364,7 @@ def running(told: Floats, of: list[Trade], ready: NDArray[np.bool_]) -> Iterator
 def reversal_rows(of: list[Trade], m: int) -> tuple[list[int], Floats, Floats]:
     blocks = bars(of, m)
     close = np.array([bar[-1].price for bar in blocks])
-    y = 1e4 * np.array([log1p((b - a) / a) for a, b in zip(close, close[1:], strict=False)])
+    y = 1e4 * np.array([log1p((b - a) / a) for a, b in pairwise(close)])
     volume = np.array([sum(t.volume for t in bar) for bar in blocks[1:]])
     return [bar[-1].row for bar in blocks[1:]], y, np.sign(y) * volume
 
@@ -384,5 +398,3 @@ def reversal_by_ols() -> Iterator[Comparison]:
                 "signal": np.sign(forecast) if fit.tvalues[2] < -0.3 else 0,
             }
             yield from compare(said, rows[k], expected, 1e-8, 1e-10)
-
-

@@ -70,7 +70,9 @@ def clip(x: float) -> float:
     return min(max(x, 0.0), 1.0)
 
 
-def three_readings(f: dict[str, float], window: list[Trade], past: list[Trade]) -> dict[int, dict[str, float]]:
+def three_readings(
+    f: dict[str, float], window: list[Trade], past: list[Trade]
+) -> dict[int, dict[str, float]]:
     recent = sum(t.sign for t in past[-20:])
     cost, share = 1e4 * f["share"] * f["half"], abs(f["share"])
     return {
@@ -100,7 +102,11 @@ def three_readings(f: dict[str, float], window: list[Trade], past: list[Trade]) 
 
 @reference(115, 116, 117)
 def huang_stoll() -> Iterator[Comparison]:
-    for columns, n, cluster in ((rough(21, 400), 40, True), (rough(22, 300, 1e3), 25, False), (sticky(), 60, True)):
+    for columns, n, cluster in (
+        (rough(21, 400), 40, True),
+        (rough(22, 300, 1e3), 25, False),
+        (sticky(), 60, True),
+    ):
         given = {"n": n, "cluster": cluster}
         said = {id: run(id, columns, **given) for id in (115, 116)}
         said[117] = run(117, columns, limit_bps=0.1, **given)
@@ -156,8 +162,7 @@ def realized() -> Mapping[str, float]:
 
 
 def resolutions(columns: dict[str, Any], horizon: float) -> tuple[list[tuple[int, float, float]], list[int]]:
-    """Of each trade with a side in order: the row that resolves it, what was kept and taken; and of every row, how
-    many trades with a side it and those before it brought."""
+    """Of each trade with a side the row that resolves it, what was kept and taken; their number by row."""
     of = {t.row: t for t in trades(columns, quoted=True, sized=False)}
     now = np.maximum.accumulate(columns["ts"])
     events: list[tuple[int, int, float]] = []  # row, ts, mid in force before

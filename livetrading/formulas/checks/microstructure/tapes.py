@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite, nan, sqrt
+from itertools import pairwise
+from math import inf, isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,9 @@ def rough(seed: int, n: int, jump: float = 1.0) -> Columns:
     mid = np.where(g.random(n) < 0.3, np.roll(mid, 1), mid)
     columns = {
         "price": price,
-        "volume": np.where(g.random(n) < 0.1, 0.0, g.exponential(1.0, n) * np.where(g.random(n) < 0.02, 40, 1)),
+        "volume": np.where(
+            g.random(n) < 0.1, 0.0, g.exponential(1.0, n) * np.where(g.random(n) < 0.02, 40, 1)
+        ),
         "side": g.choice([-1.0, 0.0, 1.0, nan], n, p=[0.35, 0.2, 0.35, 0.1]),
         "bid": mid - half,
         "ask": mid + half,
@@ -96,14 +99,13 @@ def trades(columns: Mapping[str, NDArray[Any]], quoted: bool = False, sized: boo
     bid = ask = nan
     now = np.maximum.accumulate(columns["ts"])
     for row, ts in enumerate(now):
-        if quoted and good(columns["bid"][row]) and isfinite(columns["ask"][row]):
-            if columns["ask"][row] > columns["bid"][row]:
-                bid, ask = float(columns["bid"][row]), float(columns["ask"][row])
+        if quoted and good(columns["bid"][row]) and columns["bid"][row] < columns["ask"][row] < inf:
+            bid, ask = float(columns["bid"][row]), float(columns["ask"][row])
         price, volume = float(columns["price"][row]), float(columns["volume"][row])
         if not good(price) or (sized and not (isfinite(volume) and volume >= 0)) or (quoted and bid != bid):
             continue
         prices.append(price)
-        moves = [b - a for a, b in zip(prices, prices[1:], strict=False) if b != a]
+        moves = [b - a for a, b in pairwise(prices) if b != a]
         told, mid = columns["side"][row], (bid + ask) / 2
         if isfinite(told) and told != 0:
             sign = int(np.sign(told))
@@ -141,5 +143,7 @@ def compare(
 ) -> Iterator[Comparison]:
     """Compare what a formula said after a row: value, signal, confidence or outputs, by name."""
     for name, number in expected.items():
-        column = getattr(said, name) if name in ("value", "signal", "confidence", "ready") else said.outputs[name]
+        column = (
+            getattr(said, name) if name in ("value", "signal", "confidence", "ready") else said.outputs[name]
+        )
         yield Comparison(f"{name}, row {row}", float(column[row]), float(number), rel, abs)
