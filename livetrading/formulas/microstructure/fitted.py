@@ -253,8 +253,8 @@ def _decay(kernel: Floats) -> float:
     inputs=("trade", "quote"),
     cost="F",
     unit="bps",
-    reference="Bouchaud, Gefen, Potters, Wyart (2004), Quant. Finance 4; Eisler, Bouchaud, Kockelkoren (2012), "
-    "Quant. Finance 12",
+    reference="Bouchaud, Gefen, Potters, Wyart (2004), Quant. Finance 4; Eisler, Bouchaud, "
+    "Kockelkoren (2012), Quant. Finance 12",
     library="scipy",
     extra="formulas",
 )
