@@ -11,7 +11,16 @@ from livetrading.core.ring import MirroredRing
 from livetrading.core.variates import log, log_return
 from livetrading.formulas.errors import FormulaError
 
-__all__ = ["CHANNELS", "Columns", "MarketHistory", "Series", "channel_of", "columns_of_rows", "field_of"]
+__all__ = [
+    "CHANNELS",
+    "Columns",
+    "MarketHistory",
+    "Series",
+    "channel_of",
+    "columns_of_rows",
+    "field_of",
+    "log_returns",
+]
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns by their name in the catalogue, all of one length."""
@@ -131,7 +140,7 @@ class Series:
             price = row["price"]
             row["log_price"] = log(price)
             before = self.last("price", 1)[0] if self.count else nan
-            row["r"] = float(log_return(np.array((before, price)))[0]) if self.count else nan
+            row["r"] = float(log_returns(np.array((before, price)))[0]) if self.count else nan
         for name, ring in self._rings.items():
             ring.push(row[name])
         self.count += 1
@@ -213,7 +222,7 @@ class ArraySeries(Series):
             self._whole["log_price"] = log(price)
             self._whole["r"] = np.full(len(price), nan)
             if len(price) > 1:
-                self._whole["r"][1:] = log_return(price)
+                self._whole["r"][1:] = log_returns(price)
         for column in self._whole.values():
             column.flags.writeable = False
         self.count = 0
@@ -226,6 +235,17 @@ class ArraySeries(Series):
 
     def last(self, name: str, n: int) -> NDArray[np.float64]:
         return self._whole[name][self.count - n : self.count]
+
+
+def log_returns(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log returns of any prices; where one is outside what `log_return` takes, the logs' difference."""
+    wide = (price < 1e-150) | (price > 1e150)
+    if not wide.any():
+        return log_return(price)
+    r = log_return(np.where(wide, 1.0, price))
+    far = wide[1:] | wide[:-1]
+    r[far] = np.diff(log(price))[far]
+    return r
 
 
 def _all_valid(field: str, column: NDArray[np.float64]) -> NDArray[np.bool_]:
