@@ -172,8 +172,8 @@ class TruncatedMean(WindowFormula):
     """Mean of the last n returns without the g = floor(trim n) least and the g greatest.
 
     t = value / SE, SE = s_w / ((1 - 2g/n) sqrt(n)), s_w the sample sd of the winsorised window; p is of
-    Student's t with n - 2g - 1 degrees of freedom, two-sided. The sign of the value where p < alpha. Confidence
-    1 - p. Where s_w <= 1e-12, t = 0 and p = 1.
+    Student's t with n - 2g - 1 degrees of freedom, two-sided. The sign of the value where p < alpha.
+    Confidence 1 - p. Where s_w <= 1e-12, t = 0 and p = 1.
 
     Outputs: t; p; se.
 
