@@ -1,7 +1,9 @@
 """What formulas of a window of returns share: when they are ready, when a model is fitted, signals."""
 
+import warnings
+from collections.abc import Callable
 from math import erf, floor, sqrt
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Whole
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 FLAT: Final = 1e-12
 """A standard deviation that is rounding."""
 
@@ -49,6 +52,16 @@ def forecast_signal(f: float, s: float, z0: float, least: float = FLAT) -> tuple
         return 0, 0.0
     z = f / s
     return (sign(f) if abs(z) >= z0 else 0), within(z)
+
+
+def attempt(fit: Callable[[], T | None]) -> T | None:
+    """Return what a library's fit finds, without its warnings; None where it raises what a fit does."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return fit()
+        except (ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError):
+            return None
 
 
 class WindowFormula(SeriesFormula):
