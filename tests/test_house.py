@@ -46,6 +46,10 @@ ALLOWED: Final = {
         "formulas/machine_learning/weights.py",
         "numpy.random.default_rng",
     ): "draws first weights and choices from the parameter `seed`",
+    (
+        "formulas/timeseries/volatility.py",
+        "numpy.random.PCG64",
+    ): "moves the particles, from the parameter `seed`",
     ("engine/hft.py", "time.monotonic"): "the wall clock of a run's speed, which a caller may replace",
 }
 
