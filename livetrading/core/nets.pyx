@@ -499,6 +499,22 @@ cdef class OnlineNet(PairKernel):
             self.report(p, (p > 0.5 + self.theta) - (p < 0.5 - self.theta), fabs(2.0 * p - 1.0))
         return p - 0.5
 
+    def learn(self, const double[:, ::1] inputs not None, const double[::1] labels not None):
+        """Predict each input and then train on it with its label; return the probabilities."""
+        cdef Py_ssize_t i, n = inputs.shape[0]
+        cdef pairs_t *s = <pairs_t *> self.own
+        cdef double logit
+        if inputs.shape[1] != self.kept_net.inputs or labels.shape[0] != n:
+            raise ValueError(f"there must be {n} labels and rows of {self.kept_net.inputs} numbers")
+        found = np.empty(n)
+        cdef double[::1] p = found
+        with nogil:
+            for i in range(n):
+                lt_net_forward(self.net, self.w, &inputs[i, 0], self.scratch, &logit)
+                p[i] = lt_sigmoid(logit)
+                self.train(s, &inputs[i, 0], labels[i])
+        return found
+
     @property
     def weights(self):
         return self.kept_net.unpacked(np.array([self.w[i] for i in range(self.n)]))
