@@ -1,6 +1,6 @@
 """What the rows of the learned formulas say beyond their numbers (61 to 70, 91 to 100)."""
 
-from math import inf, isnan, nan, pi
+from math import inf, isnan, nan
 from typing import Any
 
 import numpy as np
@@ -105,8 +105,7 @@ class TestFeatures:
             rate.resolve(made["price"][t])
             rate.predict(made["price"][t], said.value[t] - 0.5 if said.ready[t] else before)
             if said.ready[t]:
-                assert rate.value == said.outputs["hit_rate"][t] or t < 80
-        assert rate.value == said.outputs["hit_rate"][-1]
+                assert np.array_equal(rate.value, said.outputs["hit_rate"][t], equal_nan=True)
 
     def test_at_the_threshold_there_is_no_signal(self) -> None:
         assert up_down(0.75, 0.25) == (0, 0.5)
@@ -146,7 +145,7 @@ class TestOnline:
     def test_ready_counts_steps_of_training(self, id: int) -> None:
         """Pairs of no return and sequences that are too short train nothing."""
         made, h, warm = rows(200), 4, 25
-        made["price"][60:80] = made["price"][60]
+        made["price"][26:40], made["price"][60:80] = made["price"][26], made["price"][60]
         said = run(id, made, h=h, warm=warm)
         trained = [t for t in range(20 + h + WAITS[id] - 1, 200) if made["price"][t] != made["price"][t - h]]
         assert np.flatnonzero(said.ready)[0] == trained[warm - 1]
@@ -310,13 +309,9 @@ class TestAgents:
         dear, free = (table_of(91, flat, fee=fee, gamma=0.0, eps=1.0)[0].sum() for fee in (1e-2, 0.0))
         assert dear < free - 10.0
 
-    @pytest.mark.parametrize("id", [93, 94, 95, 96, 97])
-    def test_stay_finite_where_the_market_turns_wild(self, id: int) -> None:
-        made = rows(20_000)
-        made["price"][10_000:] = made["price"][10_000] * np.exp(
-            300.0 * np.log(made["price"][10_000:] / made["price"][10_000]).clip(-1.0, 1.0)
-        )
-        said = run(id, made)
+    @pytest.mark.parametrize(("id", "steps"), [(96, {"alpha_v": 1e4}), (97, {"c_v": 500.0})])
+    def test_stay_finite_where_the_critic_diverges(self, id: int, steps: dict[str, float]) -> None:
+        said = run(id, rows(3000), **steps)
         assert np.all(np.isfinite(said.value[said.ready]))
 
     def test_a_step_that_is_not_finite_is_not_taken(self) -> None:
@@ -342,8 +337,8 @@ def table_of(id: int, columns: Any, **parameters: Any) -> Any:
     return made.table
 
 
-def bumpy(x: Any) -> float:
-    return float(np.sum(x * x - 10.0 * np.cos(2.0 * pi * x) + 10.0))
+def sphere(x: Any) -> float:
+    return float(np.sum(x * x))
 
 
 class TestSearch:
@@ -352,10 +347,10 @@ class TestSearch:
     def test_stays_within_bounds_and_never_gets_worse(self, seed: int) -> None:
         low, high = np.array((0.7, -3.0)), np.array((4.0, -0.7))
         for search in (genetic_minimise, swarm_minimise):
-            found = [search(bumpy, low, high, seed, 8, n) for n in (0, 3, 12)]
+            found = [search(sphere, low, high, seed, 8, n) for n in (0, 3, 12)]
             assert all(np.all((low <= x) & (x <= high)) for x, _ in found)
             assert found[0][1] >= found[1][1] >= found[2][1]
-            assert all(value == bumpy(x) for x, value in found)
+            assert all(value == sphere(x) for x, value in found)
 
     @pytest.mark.parametrize("id", [99, 100])
     def test_phase_moves_every_search_but_the_first(self, id: int) -> None:
