@@ -194,7 +194,7 @@ cdef class Net:
         found[self.order] = weights
         return found
 
-    def checked(self, weights, x):
+    def _checked(self, weights, x):
         w, given = self.packed(weights), np.ascontiguousarray(x, np.float64).ravel()
         if len(weights) != self.weights or len(given) != self.inputs:
             raise ValueError(f"there must be {self.weights} weights and {self.inputs} inputs, were {len(weights)} and "
@@ -215,7 +215,7 @@ cdef class Net:
         out : ndarray of float64, shape (outputs,)
         notes : ndarray of float64, shape (notes,)
         """
-        packed, given = self.checked(weights, x)
+        packed, given = self._checked(weights, x)
         cdef double[::1] w = packed, v = given, o = np.empty(self.outputs), n = np.empty(self.notes + 1)
         lt_net_forward(&self.net, &w[0], &v[0], self.scratch, &o[0])
         lt_net_take_notes(&self.net, &v[0], self.scratch, &n[0])
@@ -228,7 +228,7 @@ cdef class Net:
         -------
         ndarray of float64, shape (weights,)
         """
-        packed, given = self.checked(weights, x)
+        packed, given = self._checked(weights, x)
         cdef double[::1] w = packed, v = given, d = np.ascontiguousarray(by_out, np.float64), o = np.empty(self.outputs)
         cdef double[::1] g = np.zeros(self.weights)
         if d.shape[0] != self.outputs:
