@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Mirrored ring buffer: fixed memory, and any window of it one contiguous view."""
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -48,6 +49,14 @@ cdef class MirroredRing:
 
     def __len__(self):
         return <Py_ssize_t> min(self._ring.head, self._ring.mask + 1)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        """Give the slots to read: 2 * `capacity` doubles, of which `begin` finds a window."""
+        PyBuffer_FillInfo(view, self, self._ring.slot, <Py_ssize_t> (2 * self.capacity * sizeof(double)), True, flags)
+
+    def begin(self, Py_ssize_t n):
+        """Return where among the slots the last `n` values begin; 0 <= n <= len(self) is the caller's to keep."""
+        return <Py_ssize_t> ((self._ring.head - <uint64_t> n) & self._ring.mask)
 
     def push(self, double x):
         """Append one value; the oldest leaves when the ring is full."""

@@ -1,0 +1,26 @@
+from livetrading.core.kernel import Kernel
+
+class ScoreKernel(Kernel): ...
+
+class ZScore(ScoreKernel):
+    def __new__(cls, n: int, entry: float, exit: float) -> ZScore: ...
+
+class Bollinger(ScoreKernel):
+    def __new__(cls, n: int, k: float) -> Bollinger: ...
+
+class Keltner(Kernel):
+    def __new__(cls, n: int, atr_n: int, k: float) -> Keltner: ...
+
+class RelativeStrength(Kernel):
+    def __new__(cls, n: int, low: float, high: float) -> RelativeStrength: ...
+
+class Stochastic(Kernel):
+    def __new__(cls, n: int, d: int, low: float, high: float) -> Stochastic: ...
+
+class HedgeRatio(Kernel):
+    def __new__(cls, n: int, total: bool, entry: float) -> HedgeRatio: ...
+
+class KalmanHedge(Kernel):
+    def __new__(
+        cls, delta: float, noise: float, p0: float, entry: float, exit: float, warm: int
+    ) -> KalmanHedge: ...

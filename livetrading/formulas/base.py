@@ -1,0 +1,594 @@
+"""What every formula is: parameters, observations in, an estimate out, a state that can be saved."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import nan
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livetrading.core.kernel import Kernel
+from livetrading.formulas.errors import FormulaError, Unavailable
+from livetrading.formulas.history import (
+    ArraySeries,
+    Columns,
+    Observation,
+    Series,
+    as_columns,
+    channel_of,
+    field_of,
+)
+from livetrading.formulas.parameters import Whole, set_parameters
+
+__all__ = [
+    "Batch",
+    "Formula",
+    "FormulaInfo",
+    "KernelFormula",
+    "Kind",
+    "Schedule",
+    "SeriesFormula",
+    "StepFormula",
+]
+
+Kind = Literal["signal", "filter", "estimator", "sizer", "cost", "exit", "meta"]
+NO_TIME: Final = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaInfo:
+    """What the registry knows of a formula.
+
+    Attributes
+    ----------
+    id : int
+        1 to 411.
+    name : str
+        The class's own name.
+    category : str
+        The module it lives in.
+    kind : {"signal", "filter", "estimator", "sizer", "cost", "exit", "meta"}
+        How to read `signal`.
+    inputs : tuple of str
+        Channels; the first drives.
+    cost : {"O1", "W", "F"}
+        Constant work, work by the window, or a model refitted now and then.
+    unit : str
+        Of `value`.
+    low, high : float
+        Between which `value` lies.
+    reference : str
+        Author, year, venue.
+    library : str or None
+        An optional package without which the formula is unavailable.
+    extra : str or None
+        The extra of this project that brings it.
+    """
+
+    id: int
+    name: str
+    category: str
+    kind: Kind
+    inputs: tuple[str, ...]
+    cost: Literal["O1", "W", "F"]
+    unit: str
+    low: float
+    high: float
+    reference: str
+    library: str | None
+    extra: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a formula said after each of N rows.
+
+    Attributes
+    ----------
+    id : int
+    name : str
+    value : ndarray of float64, shape (N,)
+        NaN where not ready.
+    signal : ndarray of int8, shape (N,)
+    confidence : ndarray of float64, shape (N,)
+    ready : ndarray of bool, shape (N,)
+    outputs : mapping of str to ndarray of float64, shape (N,)
+        NaN where not ready.
+    unavailable : Unavailable or None
+        Why no row is ready, where that is so for want of a channel or a library.
+    """
+
+    id: int
+    name: str
+    value: NDArray[np.float64]
+    signal: NDArray[np.int8]
+    confidence: NDArray[np.float64]
+    ready: NDArray[np.bool_]
+    outputs: Mapping[str, NDArray[np.float64]]
+    unavailable: Unavailable | None
+
+
+class Schedule:
+    """When a model is fitted: first at `first` observations, then every `every`-th one, `phase` later.
+
+    `phase` is below `every`; 0 is the definition of the rows. It spreads the fits of many formulas over the
+    observations, and leaves the first fit where it is.
+    """
+
+    def __init__(self, first: int, every: int, phase: int = 0) -> None:
+        if not 0 <= phase < every:
+            raise FormulaError(f"phase must be a whole number from 0 to {every - 1}, was {phase}")
+        self.first, self.every, self.phase = first, every, phase
+
+    def due(self, count: int) -> bool:
+        """Whether the fit is due at the `count`-th observation."""
+        since = count - self.first
+        return since == 0 or (since > self.phase and (since - self.phase) % self.every == 0)
+
+
+class Formula:
+    """A formula: parameters by name, `update` with one observation after another, and what it says.
+
+    Parameters
+    ----------
+    **parameters
+        As the class declares them; `parameters_of(class)` lists them.
+
+    Raises
+    ------
+    FormulaError
+        If a parameter is unknown or outside its range.
+    """
+
+    info: ClassVar[FormulaInfo]
+    reads: ClassVar[tuple[str, ...]] = ("price",)
+    """Fields it looks at, those that drive it first."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Fields without which there is no channel; `reads` unless given."""
+
+    def __init__(self, **parameters: Any) -> None:
+        set_parameters(self, parameters)
+        self._seen: set[str] = set()
+        self._prepare()
+        self.reset()
+
+    def _prepare(self) -> None:
+        """Check parameters against each other and work out what follows from them."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What it was made with."""
+        return dict(self.__dict__["_parameters"])
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """Names of its outputs."""
+        return ()
+
+    @property
+    def warm_up(self) -> int | None:
+        """Observations that count from which on it is ready; None where that is up to what they hold."""
+        return None
+
+    @property
+    def value(self) -> float:
+        """The primary quantity; NaN before `ready`."""
+        raise NotImplementedError
+
+    @property
+    def signal(self) -> int:
+        """-1, 0 or 1, as the kind says; 0 before `ready`."""
+        raise NotImplementedError
+
+    @property
+    def confidence(self) -> float:
+        """How far the evidence goes, 0 to 1; 0 before `ready`."""
+        raise NotImplementedError
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough has been seen, on every channel."""
+        raise NotImplementedError
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        """The other quantities by name; empty before `ready`, but for the gate of a filter, which is NaN."""
+        raise NotImplementedError
+
+    @property
+    def unavailable(self) -> Unavailable | None:
+        """Why it is not ready, where a channel has not been seen yet or a library is missing; else None."""
+        missing = self._library()
+        if missing is not None or self.ready:
+            return missing
+        wanted = dict.fromkeys(channel_of(field) for field in self.needs or self.reads)
+        absent = tuple(channel for channel in wanted if channel not in self._seen)
+        return _channel_missing(absent) if absent else None
+
+    def _library(self) -> Unavailable | None:
+        name = self.info.library
+        if name is None or find_spec(name) is not None:
+            return None
+        return Unavailable("library", (name,), f"pip install 'livetrading[{self.info.extra}]'")
+
+    def _note(self, observation: Observation) -> None:
+        """Remember which channels have been seen, while that can matter."""
+        for field in self.needs or self.reads:
+            if field_of(observation, field) == field_of(observation, field):
+                self._seen.add(channel_of(field))
+
+    def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
+        """Take one observation.
+
+        Parameters
+        ----------
+        observation : mapping of str to number, optional
+            By the catalogue's column names; what is absent or NaN is not in it. `ts` in ns since the Unix
+            epoch. ``cross.prices`` may be a sequence.
+        **fields
+            The same, for names that are identifiers.
+        """
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget every observation."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Return all that it remembers, independent of the formula that goes on."""
+        raise NotImplementedError
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of a formula of the same class and parameters.
+
+        Raises
+        ------
+        FormulaError
+            If the state is of another class or other parameters.
+        """
+        raise NotImplementedError
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        was = (state.get("id"), state.get("parameters"))
+        if was != (self.info.id, self.parameters):
+            raise FormulaError(
+                f"a state must be of formula {self.info.id} with {self.parameters}, was of {was[0]} with "
+                f"{was[1]}"
+            )
+
+    def _identity(self) -> dict[str, Any]:
+        return {"id": self.info.id, "parameters": self.parameters, "seen": set(self._seen)}
+
+    def run(self, columns: Columns) -> Batch:
+        """Take rows by column after what it has seen, and return what it says after each.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray, shape (N,)
+            As `columns_of_rows` returns them.
+        """
+        rows = len(next(iter(columns.values()))) if columns else 0
+        missing = self._library() or self._absent(columns)
+        if missing is not None:
+            return _nothing(self, rows, missing)
+        given = columns.get("ts")
+        ts = np.full(rows, NO_TIME) if given is None else np.ascontiguousarray(given).astype(np.int64)
+        return self._run(ts, columns, rows)
+
+    def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
+        raise NotImplementedError
+
+    def _absent(self, columns: Columns) -> Unavailable | None:
+        carried = {
+            channel_of(field)
+            for field in self.needs or self.reads
+            if field in columns and not np.all(np.isnan(np.asarray(columns[field], np.float64)))
+        }
+        wanted = dict.fromkeys(channel_of(field) for field in self.needs or self.reads)
+        absent = tuple(channel for channel in wanted if channel not in carried)
+        return _channel_missing(absent) if absent else None
+
+
+def _channel_missing(absent: tuple[str, ...]) -> Unavailable:
+    return Unavailable("channel", absent, "give it a source that carries this")
+
+
+def _nothing(formula: Formula, rows: int, reason: Unavailable) -> Batch:
+    outputs = {name: np.full(rows, nan) for name in formula.gives}
+    quiet = np.zeros(rows, np.int8), np.zeros(rows), np.zeros(rows, bool)
+    return Batch(formula.info.id, formula.info.name, np.full(rows, nan), *quiet, outputs, reason)
+
+
+class KernelFormula(Formula):
+    """A formula whose every step is compiled."""
+
+    _kernel: Kernel
+
+    def _make(self) -> Kernel:
+        """Return a new kernel of these parameters."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        self._kernel = self._make()
+        self._seen.clear()
+
+    def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
+        row = fields if observation is None else {**observation, **fields} if fields else observation
+        if not self._kernel.ready:
+            self._note(row)
+        ts = row.get("ts")
+        self._kernel.update(NO_TIME if ts is None else int(ts), [field_of(row, name) for name in self.reads])
+
+    def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
+        value, confidence = np.empty(rows), np.empty(rows)
+        signal, ready = np.empty(rows, np.int8), np.empty(rows, np.uint8)
+        outputs = np.empty((len(self.gives), rows))
+        given = as_columns(self.reads, columns, rows)
+        self._kernel.run(ts, list(given.values()), value, signal, confidence, ready, outputs)
+        named = dict(zip(self.gives, outputs, strict=True))
+        return Batch(self.info.id, self.info.name, value, signal, confidence, ready.view(bool), named, None)
+
+    @property
+    def value(self) -> float:
+        return self._kernel.value
+
+    @property
+    def signal(self) -> int:
+        return self._kernel.signal
+
+    @property
+    def confidence(self) -> float:
+        return self._kernel.confidence
+
+    @property
+    def ready(self) -> bool:
+        return self._kernel.ready
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        if not self._kernel.ready:
+            return {"gate": nan} if self.info.kind == "filter" else {}
+        return dict(zip(self.gives, self._kernel.outputs, strict=True))
+
+    def state(self) -> dict[str, Any]:
+        return {**self._identity(), "kernel": self._kernel.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._check_state(state)
+        self._kernel.restore(state["kernel"])
+        self._seen = set(state["seen"])
+
+
+class _Reporting(Formula):
+    """A formula in Python: what it reported last stands until it reports again."""
+
+    def reset(self) -> None:
+        self._value, self._signal, self._confidence = nan, 0, 0.0
+        self._ready = False
+        self._outputs: dict[str, float] = {}
+        self._seen.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set the state before the first observation; every attribute that changes later is set here."""
+
+    def _report(self, value: float, signal: int = 0, confidence: float = 0.0, /, **outputs: float) -> None:
+        """Say something, and be ready; `outputs` are all those of `gives`."""
+        self._value, self._signal, self._confidence = float(value), int(signal), float(confidence)
+        self._outputs = outputs
+        self._ready = True
+
+    def _withdraw(self) -> None:
+        """Not be ready."""
+        self._value, self._signal, self._confidence = nan, 0, 0.0
+        self._outputs, self._ready = {}, False
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    @property
+    def signal(self) -> int:
+        return self._signal
+
+    @property
+    def confidence(self) -> float:
+        return self._confidence
+
+    @property
+    def ready(self) -> bool:
+        return self._ready
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        if not self._ready:
+            return {"gate": nan} if self.info.kind == "filter" else {}
+        return dict(self._outputs)
+
+    def _own(self) -> dict[str, Any]:
+        kept = ("_parameters", "_seen", "_series", "_shared", *self._fixed())
+        return {name: part for name, part in vars(self).items() if name not in kept}
+
+    def _fixed(self) -> Sequence[str]:
+        """Names of the attributes that `_prepare` sets, which no observation changes."""
+        return ()
+
+    def state(self) -> dict[str, Any]:
+        return {**self._identity(), "own": deepcopy(self._own())}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._check_state(state)
+        vars(self).update(deepcopy(dict(state["own"])))
+        self._seen = set(state["seen"])
+
+    def _record(self, rows: int, steps: "Callable[[_Notes], None]") -> Batch:
+        notes = _Notes(self, rows)
+        steps(notes)
+        return notes.batch()
+
+
+class _Notes:
+    """What a formula in Python said after each row."""
+
+    def __init__(self, formula: _Reporting, rows: int) -> None:
+        self._formula = formula
+        self._value, self._confidence = np.full(rows, nan), np.zeros(rows)
+        self._signal, self._ready = np.zeros(rows, np.int8), np.zeros(rows, bool)
+        self._names = formula.gives
+        self._outputs = np.full((len(self._names), rows), nan)
+
+    def stands(self, begin: int, end: int) -> None:
+        """Note for the rows from `begin` to before `end` what the formula says now."""
+        formula = self._formula
+        if begin >= end or not formula.ready:
+            return
+        rows = slice(begin, end)
+        self._value[rows], self._signal[rows] = formula._value, formula._signal
+        self._confidence[rows], self._ready[rows] = formula._confidence, True
+        said = formula._outputs
+        self._outputs[:, rows] = np.array([said[name] for name in self._names])[:, None]
+
+    def batch(self) -> Batch:
+        named = dict(zip(self._names, self._outputs, strict=True))
+        info = self._formula.info
+        return Batch(
+            info.id, info.name, self._value, self._signal, self._confidence, self._ready, named, None
+        )
+
+
+class StepFormula(_Reporting):
+    """A formula in Python that takes one observation of its fields after another and keeps what it needs."""
+
+    _last_ts: int
+
+    def _observe(self, ts: int, x: Sequence[float]) -> None:
+        """Take the fields of `reads` at a time (ns, never back), NaN where one is not there."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        self._last_ts = NO_TIME
+        super().reset()
+
+    def _take(self, ts: int, x: Sequence[float]) -> None:
+        self._last_ts = max(ts, self._last_ts)
+        self._observe(max(self._last_ts, 0) if self._last_ts == NO_TIME else self._last_ts, x)
+
+    def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
+        row = fields if observation is None else {**observation, **fields} if fields else observation
+        if not self._ready:
+            self._note(row)
+        ts = row.get("ts")
+        self._take(NO_TIME if ts is None else int(ts), [field_of(row, name) for name in self.reads])
+
+    def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
+        given = np.column_stack(list(as_columns(self.reads, columns, rows).values())).tolist()
+
+        def steps(notes: _Notes) -> None:
+            for i, (at, x) in enumerate(zip(ts.tolist(), given, strict=True)):
+                self._take(at, x)
+                notes.stands(i, i + 1)
+
+        return self._record(rows, steps)
+
+
+class SeriesFormula(_Reporting):
+    """A formula in Python over windows of the observations that count, which it shares with others.
+
+    It advances where every field of `reads` is there; of those of `holds` the last value stands.
+    """
+
+    holds: ClassVar[tuple[str, ...]] = ()
+    _series: Series
+
+    @property
+    def lookback(self) -> int:
+        """Observations that its windows reach back."""
+        raise NotImplementedError
+
+    def _advance(self, s: Series) -> None:
+        """Say what there is to say after one more observation."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        self._series = Series(self.reads, self.holds, self.lookback + 1)
+        self._shared = False
+        super().reset()
+
+    def attach(self, series: Series) -> None:
+        """Look at a series that others look at too, from its first observation; its owner calls `advance`.
+
+        Raises
+        ------
+        FormulaError
+            If the series is of other fields, or has begun.
+        """
+        if (series.reads, series.holds) != (self.reads, self.holds) or series.count:
+            raise FormulaError("a formula must be attached to a series of its own fields before it begins")
+        self._series, self._shared = series, True
+
+    def advance(self) -> None:
+        """Take the newest observation of the series."""
+        if self._library() is None:
+            self._advance(self._series)
+
+    def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
+        if self._shared:
+            raise FormulaError("a formula on a shared series must be advanced by its owner, was updated")
+        row = fields if observation is None else {**observation, **fields} if fields else observation
+        if not self._ready:
+            self._note(row)
+        ts = row.get("ts")
+        if self._series.feed(self._series.ts if ts is None else int(ts), row):
+            self.advance()
+
+    def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
+        if self._series.count:
+            return self._run_on(ts, columns, rows)
+        given = as_columns((*self.reads, *self.holds), columns, rows)
+        at = np.where(ts == NO_TIME, 0, ts)
+        series = ArraySeries(self.reads, self.holds, at, given)
+        private, self._series = self._series, series
+
+        def steps(notes: _Notes) -> None:
+            for k, row in enumerate(series.rows.tolist()):
+                series.advance()
+                self._advance(series)
+                end = int(series.rows[k + 1]) if k + 1 < len(series.rows) else rows
+                notes.stands(row, end)
+
+        try:
+            return self._record(rows, steps)
+        finally:
+            self._series = private
+            private.go_on(series)
+
+    def _run_on(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
+        """Go on from observations that have been seen one by one."""
+        names = (*self.reads, *self.holds)
+        given = as_columns(names, columns, rows)
+
+        def steps(notes: _Notes) -> None:
+            for i in range(rows):
+                at = {} if ts[i] == NO_TIME else {"ts": int(ts[i])}
+                self.update({**at, **{name: float(given[name][i]) for name in names}})
+                notes.stands(i, i + 1)
+
+        return self._record(rows, steps)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "series": None if self._shared else self._series.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        if state["series"] is not None:
+            self._series.restore(state["series"])
+
+
+class Phase(Whole):
+    """By how many observations the fits after the first come late: below the schedule's own interval."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "observations by which every fit but the first comes later", low=0)

@@ -1,0 +1,5 @@
+"""Learned formulas: online nets, library models, agents, searches (61 to 100)."""
+
+from livetrading.formulas.machine_learning import agents, autoencoders, online_nets, search
+
+__all__ = ["agents", "autoencoders", "online_nets", "search"]

@@ -1,0 +1,196 @@
+"""All formulas by id and by name: `create` one, `run` some over columns."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from math import inf
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, overload
+
+import numpy as np
+
+from livetrading.formulas.base import Batch, Formula, FormulaInfo, Kind
+from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.history import CHANNELS, Columns, columns_of_rows
+from livetrading.formulas.parameters import parameters_of
+
+__all__ = ["FORMULA_REGISTRY", "create", "formula_class", "register", "run"]
+
+MODULES: Final = ("statistical", "timeseries", "machine_learning", "microstructure", "mean_reversion")
+"""The categories, a module each."""
+LAST_ID: Final = 411
+
+F = TypeVar("F", bound=type[Formula])
+_BY_ID: dict[int, type[Formula]] = {}
+_BY_NAME: dict[str, type[Formula]] = {}
+
+
+def register(
+    *,
+    id: int,
+    name: str,
+    category: str,
+    inputs: tuple[str, ...],
+    reference: str,
+    kind: Kind = "signal",
+    cost: Literal["O1", "W", "F"] = "O1",
+    unit: str = "1",
+    low: float = -inf,
+    high: float = inf,
+    library: str | None = None,
+    extra: str | None = None,
+) -> Callable[[F], F]:
+    """Register a formula's class; the attributes of `FormulaInfo`.
+
+    Raises
+    ------
+    FormulaError
+        If the id or the name is taken, the id is none of 1 to 411, a channel is none of the catalogue's, or
+        there is no reference.
+    """
+
+    def enter(formula: F) -> F:
+        if not 1 <= id <= LAST_ID:
+            raise FormulaError(f"id must be from 1 to {LAST_ID}, was {id}")
+        if id in _BY_ID or name.lower() in _BY_NAME:
+            raise FormulaError(f"id and name must be free, were {id} and {name}")
+        if not inputs or any(channel not in CHANNELS for channel in inputs):
+            raise FormulaError(f"inputs must be some of {', '.join(CHANNELS)}, were {inputs}")
+        if not reference:
+            raise FormulaError(f"reference must be given, was empty for {name}")
+        formula.info = FormulaInfo(
+            id, name, category, kind, inputs, cost, unit, low, high, reference, library, extra
+        )
+        _BY_ID[id] = _BY_NAME[name.lower()] = formula
+        return formula
+
+    return enter
+
+
+class _Registry(Mapping[int, type[Formula]]):
+    """Classes by id, loaded when they are first looked at."""
+
+    def _load(self) -> dict[int, type[Formula]]:
+        for module in MODULES:
+            import_module(f"livetrading.formulas.{module}")
+        return _BY_ID
+
+    def __getitem__(self, id: int) -> type[Formula]:
+        return self._load()[id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._load()))
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+
+FORMULA_REGISTRY: Final[Mapping[int, type[Formula]]] = _Registry()
+
+
+def formula_class(id_or_name: int | str) -> type[Formula]:
+    """Return a formula's class.
+
+    Raises
+    ------
+    FormulaError
+        If there is no such id or name.
+    """
+    found = len(FORMULA_REGISTRY)
+    if isinstance(id_or_name, str):
+        text = id_or_name.lower()
+        by_name = _BY_ID.get(int(text)) if text.isdigit() else _BY_NAME.get(text)
+        if by_name is not None:
+            return by_name
+    elif id_or_name in _BY_ID:
+        return _BY_ID[id_or_name]
+    raise FormulaError(f"a formula must be one of {found} ids or names, was {id_or_name!r}")
+
+
+def create(id_or_name: int | str, /, **params: Any) -> Formula:
+    """Make a formula.
+
+    Parameters
+    ----------
+    id_or_name : int or str
+        The id, or the class's name in any case.
+    **params
+        Its parameters; defaults for the rest.
+
+    Raises
+    ------
+    FormulaError
+        If there is no such formula, or a parameter is unknown or outside its range.
+
+    Examples
+    --------
+    >>> formula = create(141, n=5)
+    >>> for price in (1, 2, 3, 4, 10):
+    ...     formula.update(price=price)
+    >>> round(formula.value, 10)
+    1.8973665961
+    """
+    return formula_class(id_or_name)(**params)
+
+
+@overload
+def run(ids: int | str, columns: Any, /, **params: Any) -> Batch: ...
+@overload
+def run(ids: Iterable[int | str], columns: Any, /, **params: Any) -> dict[int, Batch]: ...
+def run(ids: int | str | Iterable[int | str], columns: Any, /, **params: Any) -> Batch | dict[int, Batch]:
+    """Run formulas over rows.
+
+    Parameters
+    ----------
+    ids : int, str, or iterable of them
+        One formula or several.
+    columns : mapping of str to array, table, or path
+        By the catalogue's column names, all of one length: a mapping of arrays, a table of pandas, polars or
+        pyarrow, or a Parquet file. Columns of other names are left alone.
+    **params
+        Parameters; of several formulas each takes those it has, and one that none has is an error.
+
+    Returns
+    -------
+    Batch or dict of int to Batch
+        One for one formula, by id for several.
+
+    Raises
+    ------
+    FormulaError
+        If a formula is unknown, a parameter is unknown or outside its range, or the columns do not fit.
+    """
+    one = isinstance(ids, int | str)
+    classes = [formula_class(ids)] if isinstance(ids, int | str) else [formula_class(i) for i in ids]
+    known = set().union(*(parameters_of(each) for each in classes))
+    unknown = [name for name in params if name not in known]
+    if unknown:
+        raise FormulaError(f"params must be some of {', '.join(sorted(known))}, were {', '.join(unknown)}")
+    made = [each(**{k: v for k, v in params.items() if k in parameters_of(each)}) for each in classes]
+    rows = columns_of_rows(_columns(columns))
+    found = {formula.info.id: formula.run(rows) for formula in made}
+    return next(iter(found.values())) if one else found
+
+
+def _columns(source: Any) -> Columns:
+    if isinstance(source, str | Path):
+        source = _parquet(Path(source))
+    if isinstance(source, Mapping):
+        return {str(name): np.asarray(column) for name, column in source.items()}
+    names = getattr(source, "column_names", None)  # pyarrow
+    if names is not None:
+        return {name: source.column(name).to_numpy() for name in names}
+    names = getattr(source, "columns", None)  # pandas, polars
+    if names is None:
+        raise FormulaError(f"columns must be a mapping, a table or a path, was {type(source).__name__}")
+    return {str(name): source[name].to_numpy() for name in names}
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        parquet = import_module("pyarrow.parquet")
+    except ImportError:
+        raise FormulaError("a Parquet file needs pyarrow: pip install 'livetrading[data]'") from None
+    try:
+        return parquet.read_table(path)
+    except (OSError, ValueError) as error:
+        raise FormulaError(f"{path} must be a readable Parquet file, was: {error}") from error

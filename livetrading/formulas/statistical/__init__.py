@@ -1,0 +1,25 @@
+"""Statistics of returns and prices: moments, tests, tails, dependence (1 to 30)."""
+
+from livetrading.formulas.statistical import (
+    bursts,
+    dependence,
+    drift,
+    forecasts,
+    inference,
+    laws,
+    moments,
+    order,
+    signs,
+)
+
+__all__ = [
+    "bursts",
+    "dependence",
+    "drift",
+    "forecasts",
+    "inference",
+    "laws",
+    "moments",
+    "order",
+    "signs",
+]
