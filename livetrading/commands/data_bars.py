@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from livetrading.data.bars import BarBuilder
+    from livetrading.data.history import Scan
 
 __all__ = ["bars"]
 
@@ -78,12 +79,12 @@ def bars(
 ) -> int:
     """Build bars from recorded ticks: by time, trades, BTC, USD, imbalance or runs."""
     from livetrading.data.bars import BarBuilder, parse_rule
-    from livetrading.data.columns import parse_columns
+    from livetrading.data.columns import parse_pairs
 
     builder = BarBuilder(parse_rule(rule, param or (), fill=fill))
     paths = _paths(file)
     check_out(out, paths)
-    placed = None if columns is None else parse_columns(columns)
+    placed = None if columns is None else parse_pairs(columns)
     interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
     found = interrupt.call(lambda: _build(paths, placed, builder, with_open, out))
     if found is None:
@@ -95,7 +96,7 @@ def bars(
         **found.tree(),
         **({} if out is None else {"out": str(out)}),
     }
-    notes = list(_notes(tree, builder, with_open))
+    notes = [*found.said, *_notes(tree, builder, with_open)]
     if json:
         print_json({**tree, "notes": notes})
     elif on_terminal():
@@ -131,6 +132,7 @@ class _Found:
     volume: float = 0.0
     dollar: float = 0.0
     trades: int = 0
+    said: dict[str, None] = field(default_factory=dict)
 
     def add(self, rows: "NDArray[Any]") -> None:
         """Count bars, and keep the first and the last."""
@@ -174,17 +176,41 @@ def _build(
     from livetrading.core.dtypes import BAR
     from livetrading.data.bars import bars as build
     from livetrading.data.results import ResultWriter
-    from livetrading.data.ticks import open_ticks
 
     found = _Found(builder)
     with ExitStack() as files:
-        recording = files.enter_context(open_ticks(paths, columns))
+        recording = _ticks(paths, columns, found, files)
         writer = None if out is None else files.enter_context(ResultWriter(out, BAR))
         for rows in build(recording, builder, with_open=with_open):
             found.add(rows)
             if writer is not None:
                 writer.write(rows)
     return found
+
+
+def _ticks(
+    paths: list[Path], columns: Mapping[str, str] | None, found: _Found, files: ExitStack
+) -> "Iterator[NDArray[Any]]":
+    """Open what the bars are made of: one file as `data info` understands it, or a pair of recordings."""
+    from livetrading.data.ticks import WHOLE_TICKS, open_ticks
+
+    if len(paths) == 1 and paths[0].suffix not in WHOLE_TICKS:
+        from livetrading.data.history import Scan
+
+        return _understood(files.enter_context(Scan(paths[0], columns=columns)), found)
+    recording = files.enter_context(open_ticks(paths, columns))
+    found.said = dict.fromkeys(recording.notes)
+    return iter(recording)
+
+
+def _understood(tables: "Scan", found: _Found) -> "Iterator[NDArray[Any]]":
+    from livetrading.data.errors import DataError
+
+    for table in tables:
+        if table.kind not in ("ticks", "trades", "quotes"):
+            raise DataError(f"{tables.path}: bars must be made of ticks, was of {table.kind}")
+        found.said.update(dict.fromkeys(table.understood.notes))
+        yield table.records()
 
 
 def _notes(tree: Mapping[str, Any], builder: "BarBuilder", with_open: bool) -> Iterator[str]:

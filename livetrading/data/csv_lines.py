@@ -111,8 +111,11 @@ def blocks(path: Path, stream: Any, above: int = 0) -> Iterator[Lines]:
     for data in _line_feeds(stream):
         rest += data
         ends = _ends(rest)
-        if len(rest) > LINE_MAX and int(np.diff(ends, prepend=-1, append=len(rest)).max()) > LINE_MAX + 1:
-            raise DataError(f"{path} must have lines of at most {LINE_MAX} bytes, was a longer one")
+        if len(rest) > LINE_MAX:
+            lengths = np.diff(ends, prepend=-1, append=len(rest))
+            if int(lengths.max()) > LINE_MAX + 1:
+                line = number + int(np.argmax(lengths))
+                raise DataError(f"{path}, line {line}: must be of at most {LINE_MAX} bytes, was longer")
         begin = 0
         while len(ends) >= CHUNK_ROWS + above or (len(ends) and len(rest) - begin > BLOCK_BYTES):
             taken, ends = ends[: CHUNK_ROWS + above], ends[CHUNK_ROWS + above :]

@@ -117,6 +117,14 @@ class _AtMost(io.BufferedIOBase):
         return self._file.tell()
 
 
+def _rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """Cells of lines that need not be CSV; none where a cell is longer than any that is read."""
+    try:
+        return list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        return []
+
+
 class CsvTable:
     """A CSV file, open for reading from its first row to its last.
 
@@ -172,8 +180,7 @@ class CsvTable:
             self.delimiter = self._told(head[self._above :], delimiter)
             self._read_names(head)
             self._head = head[self._above :]
-            rows = csv.reader(self._head, delimiter=self.delimiter)
-            self.head = [row for row in rows if len(row) == len(self.names)]
+            self.head = [row for row in _rows(self._head, self.delimiter) if len(row) == len(self.names)]
             self._files = files.pop_all()
 
     def _skip_above(self, head: Sequence[str]) -> int:
@@ -195,7 +202,7 @@ class CsvTable:
             raise DataError(f"{self.path} must hold rows, was lines above them alone")
         if given is not None:
             return given
-        widths = {sign: {len(row) for row in csv.reader(lines, delimiter=sign) if row} for sign in DELIMITERS}
+        widths = {sign: {len(row) for row in _rows(lines, sign) if row} for sign in DELIMITERS}
         fitting = [sign for sign, found in widths.items() if len(found) == 1 and found.pop() > 1]
         if not fitting:  # a line may be malformed; then the first one tells
             fitting = [sign for sign in DELIMITERS if sign in lines[0]]
@@ -242,7 +249,7 @@ class CsvTable:
             return next(csv.reader([line], delimiter=self.delimiter, strict=True), [])
         except csv.Error as error:
             raise DataError(
-                f"{self.path}, line {number}: must be a line of CSV, was {line!r} ({error})"
+                f"{self.path}, line {number}: must be a line of CSV, was {line[:200]!r} ({error})"
             ) from error
 
     def __iter__(self) -> Iterator[Piece]:

@@ -19,7 +19,7 @@ class Recorder:
     """Record ticks, of a live or a simulated stream, as they come.
 
     Whatever ends the process, the file holds a whole number of blocks, and opens as a recording. It is a
-    context manager that closes the file, also after an exception.
+    context manager that closes the file; after an exception without its end mark, since ticks may be missing.
 
     Parameters
     ----------
@@ -113,9 +113,9 @@ class Recorder:
         """Put the ticks that wait into a block of their own; errors as `write`."""
         self._writer.flush()
 
-    def close(self) -> None:
-        """Put the ticks that wait into the file and close it; errors as `write`."""
-        self._writer.close()
+    def close(self, *, whole: bool = True) -> None:
+        """Put the ticks that wait into the file and close it, as `UltraWriter.close` does."""
+        self._writer.close(whole=whole)
 
     def __enter__(self) -> Self:
         return self
@@ -123,4 +123,4 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(whole=kind is None)

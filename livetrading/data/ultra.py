@@ -34,8 +34,8 @@ class UltraWriter:
     """Write rows to a new ultra file, block by block.
 
     What the file holds at any moment is a whole number of blocks: whatever ends the process, the blocks
-    written before are there, and `append` goes on after them. It is a context manager that closes the file,
-    also after an exception.
+    written before are there, and `append` goes on after them. It is a context manager that closes the file;
+    after an exception without its end mark, since rows may be missing then.
 
     Parameters
     ----------
@@ -141,14 +141,21 @@ class UltraWriter:
         with self._cut_short():
             self._commit_waiting()
 
-    def close(self) -> None:
-        """Write the rows that wait and the end mark, and close the file; errors as `write`."""
+    def close(self, *, whole: bool = True) -> None:
+        """Write the rows that wait and the end mark, and close the file; errors as `write`.
+
+        Parameters
+        ----------
+        whole : bool
+            Whether nothing is missing. Else no end mark is written, and the file says that it may go on.
+        """
         if self._file is None:
             return
         with self._cut_short():
             self._commit_waiting()
-            mark = EndMark(self.blocks, self.rows)
-            _write_all(self._file, self._end, mark.to_bytes(self._blocks.layout))
+            if whole:
+                mark = EndMark(self.blocks, self.rows)
+                _write_all(self._file, self._end, mark.to_bytes(self._blocks.layout))
             _synchronise(self._file, self._sync)
             self._file.close()
         self._file = None
@@ -191,7 +198,7 @@ class UltraWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(whole=kind is None)
 
 
 def append(path: Path, *, sync: bool = False) -> UltraWriter:

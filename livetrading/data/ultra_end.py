@@ -107,7 +107,9 @@ def _head(path: Path, number: int, raw: bytes, layout: Layout) -> BlockHead | No
 
 def _marked(path: Path, file: BinaryIO, layout: Layout, end: End) -> End:
     """Look for the end mark. As long as one and another is damage, since what is torn off is shorter."""
-    if end.torn != BLOCK_HEAD:
+    if end.torn > BLOCK_HEAD:
+        return _checked(path, file, layout, end)
+    if end.torn < BLOCK_HEAD:
         return end
     mark = read_at(file, end.at, BLOCK_HEAD)
     if mark == EndMark(end.blocks, end.rows).to_bytes(layout):
@@ -116,3 +118,12 @@ def _marked(path: Path, file: BinaryIO, layout: Layout, end: End) -> End:
         return end
     words = f"the end mark must be that of {end.blocks} blocks and {end.rows} rows, was not"
     return End(end.head, end.at, 0, fault=UltraDamaged(path, None, words))
+
+
+def _checked(path: Path, file: BinaryIO, layout: Layout, end: End) -> End:
+    """Where an end mark stands behind what seems torn off, the file was closed, and a block is lost."""
+    mark = EndMark.from_bytes(read_at(file, end.at + end.torn - BLOCK_HEAD, BLOCK_HEAD), layout)
+    if mark is None:
+        return end
+    words = f"its header must be there, as the end mark of {mark.blocks} blocks says, was not"
+    return End(end.head, end.at, 0, fault=UltraDamaged(path, end.blocks, words))

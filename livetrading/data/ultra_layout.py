@@ -274,3 +274,10 @@ class EndMark:
         """Return the mark, with its checksum."""
         mark = END.pack(END_MAGIC, self.blocks, self.rows)
         return mark + CRC.pack(crc32c(mark, layout.crc))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, layout: Layout) -> Self | None:
+        """Read a mark of this very file; None if it is none."""
+        magic, blocks, rows = END.unpack_from(raw)
+        mark = cls(blocks, rows)
+        return mark if magic == END_MAGIC and raw == mark.to_bytes(layout) else None

@@ -1,7 +1,8 @@
 """A market, simulated or recorded, to a file: the ticks that a run on it sees, with their true price."""
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -117,14 +118,18 @@ def record_market(config: Config, path: Path, *, interrupt: Interrupt | None = N
     Raises
     ------
     DataError
-        If a recording cannot be read, or `path` cannot be written: what was recorded before stays.
+        If a recording cannot be read, or `path` cannot be written. What was made of a simulated market stays,
+        in a file that says it may go on; of a recording, which is there to be read again, nothing does.
     """
     stop = Interrupt() if interrupt is None else interrupt
     ticks, first, last = 0, None, None
     with ExitStack() as files:
         source = stop.call(lambda: _open(config.market, files))
         priced = source is not None and source.priced
-        recorder = files.enter_context(recorder_of(config.market, path, priced=priced))
+        recorder = recorder_of(config.market, path, priced=priced)
+        if not config.market.simulated:
+            files.enter_context(_removed_after_an_error(path))
+        files.enter_context(recorder)
         while source is not None and not stop.requested:
             left = config.run.chunk if config.run.ticks is None else config.run.ticks - ticks
             rows = stop.call(partial(source.read, min(config.run.chunk, left)))
@@ -139,6 +144,15 @@ def record_market(config: Config, path: Path, *, interrupt: Interrupt | None = N
         interrupted=stop.requested,
         notes=notes,
     )
+
+
+@contextmanager
+def _removed_after_an_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _open(market: MarketConfig, files: ExitStack) -> Recording | SimulatedTicks:

@@ -192,5 +192,5 @@ class TestBlocks:
             if good:
                 list(blocks(Path("x.csv"), data))
             else:
-                with pytest.raises(DataError, match=r"x\.csv must have lines of at most 10 bytes"):
+                with pytest.raises(DataError, match=r"x\.csv, line 2: must be of at most 10 bytes"):
                     list(blocks(Path("x.csv"), data))

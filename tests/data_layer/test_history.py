@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -302,6 +303,9 @@ class TestRefusals:
                 "volume must be one column, was volume and amount",
             ),
             ("time;close\n1,5;2,5\n1,6;2,6\n", "number"),
+            pytest.param(
+                f'time,close\n1,"{"1," * 70_000}\n', r"line 2: .{,300}field larger", id="a giant cell"
+            ),
             ("time,x;close\n1,2;3\n1,2;4\n", "line 1: the delimiter must be told .* comma or semicolon"),
             ("1,2,3,4,5,1700000000,0,1\n", "of none"),
             ("time,side,price,size\n1700000000,up,1,1\n", "line 2: side must be one of buy"),

@@ -32,9 +32,9 @@ def written(path: Path, text: str) -> Path:
 def test_a_line_that_no_memory_need_hold(tmp_path: Path, name: str, text: str) -> None:
     """Five kilobytes of gzip are such a line; a thousand times as many would be one of gigabytes."""
     file = written(tmp_path / name, text)
-    with pytest.raises(DataError, match="lines of at most 1048576 bytes"):
+    with pytest.raises(DataError, match="of at most 1048576 bytes"):
         read_bars(file)
-    with pytest.raises(DataError, match="lines of at most 1048576 bytes"):
+    with pytest.raises(DataError, match="of at most 1048576 bytes"):
         read_ticks([written(tmp_path / name, text.replace("close\n1", "ts,bid,ask\n1,1,2"))])
 
 

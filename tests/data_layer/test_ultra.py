@@ -374,6 +374,23 @@ class TestTornTail:
             writer.write(rows[10:])
         assert path.read_bytes() == content
 
+    def test_a_lost_header_before_the_end_mark_is_damage(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.ultra"
+        with UltraWriter(path, PAIR, block_rows=10) as writer:
+            writer.write(random_rows(35, PAIR))
+        with UltraFile(path) as file:
+            start = file.layout.at(3)
+        raw = bytearray(path.read_bytes())
+        raw[start : start + 64] = bytes(64)
+        path.write_bytes(raw)
+        (fault,) = verify(path)
+        assert (fault.block, "end mark of 4 blocks" in str(fault)) == (3, True)
+        with pytest.raises(UltraDamaged, match="block 3: its header must be there"):
+            UltraFile(path)
+        path.write_bytes(raw[:-1])
+        with UltraFile(path) as file:
+            assert (file.rows, file.closed) == (30, False)
+
     def test_too_long_a_hole_is_no_tail(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = write(tmp_path / "a.ultra", random_rows(20))
         os.truncate(path, 4096 + 100 * 704)

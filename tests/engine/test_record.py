@@ -244,7 +244,25 @@ class TestRecorder:
 
         with pytest.raises(RuntimeError):
             fail()
-        assert len(read_ticks([tmp_path / "a.ultra"])) == 25
+        with open_ticks([tmp_path / "a.ultra"]) as recording:
+            assert recording.notes == ("a.ultra was not closed when it was written, and may go on.",)
+            assert len(recording.read(100)) == 25
+
+    def test_nothing_is_left_of_a_recording_that_cannot_be_read(self, tmp_path: Path) -> None:
+        source, out = tmp_path / "a.ultra", tmp_path / "b.ultra"
+        with Recorder(source, block_rows=100) as recorder:
+            recorder.write(np.zeros(1000, TICK))
+        raw = bytearray(source.read_bytes())
+        raw[-200] ^= 1
+        source.write_bytes(raw)
+        config = load_config({"run.capital": 1, "market.name": str(source)})
+        with pytest.raises(DataError, match=r"a.ultra, block 9: its rows must agree with their checksum"):
+            record_market(config, out)
+        assert not out.exists()
+        out.write_bytes(b"mine")
+        with pytest.raises(DataError, match="must be a new file"):
+            record_market(config, out)
+        assert out.read_bytes() == b"mine"
 
     def test_what_cannot_be_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"to a file \.ultra, was .*a\.npy"):
