@@ -47,24 +47,23 @@ class TestSides:
         rows = [trade(0, 100, 4, side=1), trade(1, 100, 8), trade(2, 100, 16, side=nan), trade(3, 99, 32)]
         assert self.held(rows) == -(4 - 32)
 
-    @pytest.mark.parametrize("id", [101, 111])
-    def test_the_shared_kernels_take_the_same_sides(self, id: int) -> None:
-        prices = [100, 100, 101, 101, 101, 100, 100, 102, 102, 102, 103, 103]
-        sides = [1, 0, 0, -1, 0, 0, 1, 0, 0, -1, 0, 1]
-        plain = [1, 0, 1, -1, 1, -1, 1, 1, 1, -1, 1, 1]
-        params = {"m": 2, "n": 3} if id == 101 else {"bucket": 2.0, "n": 2}
-        columns = {"price": np.array(prices, float), "volume": np.arange(1.0, 13.0)}
-        ruled = run(id, {**columns, "side": np.array(sides, float)}, **params)
-        if id == 101:  # formula 101 cannot be told that a trade has no side; the second trade of the first bar
-            columns["volume"] = columns["volume"].copy()
-            columns["volume"][1] = 0.0
-            ruled = run(id, {**columns, "side": np.array(sides, float)}, **params)
-        told = run(id, {**columns, "side": np.array(plain, float)}, **params)
-        if id == 101:
-            assert np.array_equal(ruled.value, told.value, equal_nan=True)
-        else:
-            # half of the second trade is a buy when it has no side, all or none of it else
-            assert ruled.outputs["last_imbalance"][-1] == told.outputs["last_imbalance"][-1]
+    def test_the_shared_kernels_take_the_same_sides(self) -> None:
+        # in the core a trade without a side takes that of the trade before; in the rows, of the last change
+        prices = [100.0, 100, 101, 101, 101, 100, 100, 102, 102, 102, 103, 103]
+        columns = {"price": np.array(prices), "volume": np.arange(1.0, 13.0)}
+        ruled = {**columns, "side": np.array([1.0, -1, 0, -1, 0, 0, 1, 0, 0, -1, 0, 1])}
+        told = {**columns, "side": np.array([1.0, -1, 1, -1, 1, -1, 1, 1, 1, -1, 1, 1])}
+        for id, params in ((101, {"m": 2, "n": 3}), (111, {"bucket": 2.0, "n": 2}), (127, {"bucket": 2.0})):
+            mine, theirs = run(id, ruled, **params), run(id, told, **params)
+            assert mine.ready.any()
+            assert np.array_equal(mine.value, theirs.value, equal_nan=True), id
+
+    def test_a_side_is_not_carried_on_in_the_shared_kernels(self) -> None:
+        rows = [trade(0, 100, 2, side=1), trade(1, 100, 2)]
+        assert fed(111, rows, bucket=2.0, n=2).outputs["last_imbalance"] == 0.0
+        later = [trade(2, 101, 3), trade(3, 99, 5), trade(4, 102, 4)]
+        slope = np.polyfit([0, 3, -5, 4], [0, 1, -2, 3], 1)[0]
+        assert fed(101, [*rows, *later], m=1, n=4).value == pytest.approx(slope)
 
     def test_at_the_quote_first_then_by_the_tick(self) -> None:
         quote = {"bid": 99.0, "ask": 101.0}
@@ -172,7 +171,7 @@ class TestBuckets:
         assert fed(113, rows[:48], bucket=10.0, n=1, hist=20).value == 0.25
         assert fed(113, rows[:44], bucket=10.0, n=1, hist=20).value == 0.75
 
-    @pytest.mark.parametrize("volume", [40.0, 2500.0, 1e7])
+    @pytest.mark.parametrize("volume", [40.0, 5000.0, 9000.0])
     def test_a_clock_is_wound_by_one_trade_or_many(self, volume: float) -> None:
         start = [trade(0, 100, 13.0, 1), trade(1, 100, 0.5, -1)]
         at_once = fed(127, [*start, trade(2, 100, volume, -1)], bucket=2.0, span=2000)
@@ -218,6 +217,12 @@ class TestSpreads:
         once = run(115, columns, n=50)
         assert np.array_equal(run(115, twice, n=50).value[1::2], once.value, equal_nan=True)
         assert not np.array_equal(run(115, twice, n=50, cluster=False).value[1::2], once.value, equal_nan=True)
+
+
+    def test_a_quote_that_moved_parts_trades(self) -> None:
+        quotes = [{"bid": 99.0, "ask": 101.0}, {"bid": 99.0, "ask": 101.5}, {"bid": 98.0, "ask": 101.5}]
+        rows = [{**trade(i, 101, side=1), **quotes[i % 3]} for i in range(12)]
+        assert fed(115, rows, n=12).ready
 
 
 class TestTime:
