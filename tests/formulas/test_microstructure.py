@@ -296,8 +296,9 @@ class TestFits:
         assert formula.ready
         assert formula.outputs["eb"] + formula.outputs["es"] < 80 / 12 + 1e-3
 
-    def test_a_window_of_one_side_is_not_fitted(self) -> None:
-        rows = [trade(t, 100, 1.0, 1) for t in range(200)]
+    @pytest.mark.parametrize("side", [1.0, -1.0])
+    def test_a_window_of_one_side_is_not_fitted(self, side: float) -> None:
+        rows = [trade(t, 100, 1.0, side) for t in range(200)]
         assert not fed(114, rows, dt=10.0, n=12).ready
 
     def test_a_pause_of_years_is_soon_over(self) -> None:
