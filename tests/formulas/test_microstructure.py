@@ -215,9 +215,9 @@ class TestSpreads:
         columns = tape()
         twice = {name: np.repeat(column, 2) for name, column in columns.items()}
         once = run(115, columns, n=50)
-        assert np.array_equal(run(115, twice, n=50).value[1::2], once.value, equal_nan=True)
-        assert not np.array_equal(run(115, twice, n=50, cluster=False).value[1::2], once.value, equal_nan=True)
-
+        merged, apart = run(115, twice, n=50), run(115, twice, n=50, cluster=False)
+        assert np.array_equal(merged.value[1::2], once.value, equal_nan=True)
+        assert not np.array_equal(apart.value[1::2], once.value, equal_nan=True)
 
     def test_a_quote_that_moved_parts_trades(self) -> None:
         quotes = [{"bid": 99.0, "ask": 101.0}, {"bid": 99.0, "ask": 101.5}, {"bid": 98.0, "ask": 101.5}]
@@ -363,8 +363,8 @@ def test_extremes_do_no_harm(id: int, rows: list[tuple[float, float, float, floa
         "bid_size": volume,
         "ask_size": price,
     }
-    small = {"m": 2, "n": 8, "day_n": 10, "hist": 20, "bucket": 1e5, "sigma_n": 5, "warm": 8, "span": 3, "p": 2}
-    small.update({"L": 3, "refit": 9, "min_trades": 1, "dt": 5.0, "N": 4})
+    small = {"m": 2, "n": 8, "day_n": 10, "hist": 20, "bucket": 1e5, "sigma_n": 5, "warm": 8, "span": 3}
+    small.update({"p": 2, "L": 3, "refit": 9, "min_trades": 1, "dt": 5.0, "N": 4})
     known = FORMULA_REGISTRY[id]
     params = {name: value for name, value in small.items() if hasattr(known, name)}
     said = run(id, columns, **params)

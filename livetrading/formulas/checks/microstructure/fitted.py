@@ -139,7 +139,7 @@ def likelihood_by_scipy() -> Iterator[Comparison]:
 @reference(114)
 def simulated_news() -> Iterator[Comparison]:
     g = np.random.default_rng(65)
-    news, bad = g.random(3000) < 0.3, g.random(3000) < 0.6
+    news, bad = g.random(1000) < 0.3, g.random(1000) < 0.6
     buys = g.poisson(20.0 + 25.0 * (news & ~bad)).astype(float)
     sells = g.poisson(30.0 + 25.0 * (news & bad)).astype(float)
     fit = fit_pin(buys, sells)
@@ -152,7 +152,7 @@ def simulated_news() -> Iterator[Comparison]:
         ("eb", eb, 20.0),
         ("es", es, 30.0),
     ):
-        yield Comparison(name, was, known, 0.06)
+        yield Comparison(name, was, known, 0.1)
     # no direction leads up from a maximum
     for j in range(5):
         for step in (-1e-3, 1e-3):
