@@ -29,7 +29,7 @@ HEAVY = {3, 4, 7, 14, 17, 18, 19, 24, 28}
 
 def moved(*moves: float) -> Floats:
     """Prices whose log returns are the numbers."""
-    return np.exp(np.cumsum([0.0, *moves]))
+    return np.asarray(np.exp(np.cumsum([0.0, *moves])), np.float64)
 
 
 def small(id: int) -> dict[str, Any]:
