@@ -152,7 +152,7 @@ def simulated_news() -> Iterator[Comparison]:
         ("eb", eb, 20.0),
         ("es", es, 30.0),
     ):
-        yield Comparison(name, was, known, 0.1)
+        yield Comparison(name, was, known, 0.15)
     # no direction leads up from a maximum
     for j in range(5):
         for step in (-1e-3, 1e-3):
