@@ -106,6 +106,17 @@ cdef bint ou_slide(ou_t *s, double *sxx, double *sxd, double *sdd) noexcept nogi
             and off_dd + fabs(g) * (2.0 * off_ud + fabs(g) * off_uu) <= LT_TOL * ssr)
 
 
+cdef double residuals(const ou_t *s, const double *x, double g, double dbar) noexcept nogil:
+    """Sum of squared residuals of the window."""
+    cdef double e, total = 0.0, rest = 0.0, centre = s.su / s.pairs
+    cdef uint64_t i
+    for i in range(s.n - 1):
+        e = x[i + 1] - x[i] - dbar - g * (x[i] - s.anchor - centre)
+        total += e * e
+        rest += e
+    return max(0.0, total - rest * rest / s.pairs)
+
+
 cdef bint ou_push(ou_t *s, double x, fit_t *f) noexcept nogil:
     """Feed x; whether there is a window, and then the fit."""
     cdef double sxx = 0.0, sxd = 0.0, sdd = 0.0, mean, ssr, b, bound
@@ -123,7 +134,9 @@ cdef bint ou_push(ou_t *s, double x, fit_t *f) noexcept nogil:
     if is_rounding(x0, s.n, sxx / s.pairs, bound) or is_rounding(x0, s.n, f.sdd / s.pairs, bound):
         return True             # increments that are rounding say b = 1
     f.g = sxd / sxx
-    ssr = max(0.0, sdd - f.g * sxd)
+    ssr = sdd - f.g * sxd
+    if not ssr > 1e-3 * sdd:    # the sums have not the digits
+        ssr = residuals(s, x0, f.g, f.dbar)
     f.s2 = ssr / s.pairs
     if is_rounding(x0, s.n, f.s2, bound):
         f.s2 = 0.0
