@@ -22,6 +22,7 @@ import typer
 from typer.core import TyperCommand
 
 from livetrading.commands import price_stream  # noqa: F401 - adds itself to price_app
+from livetrading.commands.formulas import formulas_app
 from livetrading.commands.output import (
     DONE,
     FAILURE,
@@ -104,6 +105,7 @@ app = typer.Typer(
 market_app = typer.Typer(help="What is behind a market.", rich_markup_mode=None)
 app.add_typer(market_app, name="market")
 app.add_typer(price_app, name="price")
+app.add_typer(formulas_app, name="formulas")
 
 
 class _CapitalCommand(TyperCommand):
@@ -388,9 +390,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from livetrading.blockchain.protocol import DomainError
         from livetrading.config import ConfigError
         from livetrading.data.errors import DataError
+        from livetrading.formulas.errors import FormulaError
 
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES
-        usage = isinstance(error, ConfigError | DataError | DomainError) and not full
+        usage = isinstance(error, ConfigError | DataError | DomainError | FormulaError) and not full
         return fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
         return fail(f"input and output must succeed, was: {error}", FAILURE)
