@@ -33,6 +33,7 @@ from livetrading.commands import (  # noqa: F401 - they add themselves
     price_variance,
 )
 from livetrading.commands.data import data_app
+from livetrading.commands.formulas import formulas_app
 from livetrading.commands.output import (
     DONE,
     FAILURE,
@@ -116,6 +117,7 @@ market_app = typer.Typer(help="What is behind a market.", rich_markup_mode=None)
 app.add_typer(market_app, name="market")
 app.add_typer(price_app, name="price")
 app.add_typer(data_app, name="data")
+app.add_typer(formulas_app, name="formulas")
 
 
 class _CapitalCommand(TyperCommand):
@@ -409,9 +411,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from livetrading.blockchain.protocol import DomainError
         from livetrading.config import ConfigError
         from livetrading.data.errors import DataError
+        from livetrading.formulas.errors import FormulaError
 
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES
-        usage = isinstance(error, BarError | ConfigError | DataError | DomainError) and not full
+        usage = (
+            isinstance(error, BarError | ConfigError | DataError | DomainError | FormulaError) and not full
+        )
         return fail(str(error), USAGE if usage else FAILURE)
     except OSError as error:
         return fail(f"input and output must succeed, was: {error}", FAILURE)

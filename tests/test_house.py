@@ -47,6 +47,22 @@ ALLOWED: Final = {
         "numpy.random.default_rng",
     ): "draws first weights and choices from the parameter `seed`",
     (
+        "formulas/checks/statistical/fits.py",
+        "numpy.random.PCG64",
+    ): "what formula 14 must draw by",
+    (
+        "formulas/checks/statistical/fits.py",
+        "numpy.random.SeedSequence",
+    ): "what formula 14 must draw by",
+    (
+        "formulas/statistical/inference.py",
+        "numpy.random.PCG64",
+    ): "draws the bootstrap, from the parameter `seed`",
+    (
+        "formulas/statistical/inference.py",
+        "numpy.random.SeedSequence",
+    ): "keys the bootstrap by `seed` and run",
+    (
         "formulas/timeseries/volatility.py",
         "numpy.random.PCG64",
     ): "moves the particles, from the parameter `seed`",

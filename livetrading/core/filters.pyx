@@ -187,7 +187,7 @@ cdef class Decaying(Kernel):
         w = lt_exp(-(<double> (ts - s.last) * 1e-9) / self.tau)
         s.last = ts
         gap = price - s.mean
-        s.mean = price - w * gap
+        s.mean = w * s.mean + (1.0 - w) * price
         s.sd = sqrt(w) * root_of_squares(s.sd, sqrt(1.0 - w) * gap)
         if <double> (ts - s.first) * 1e-9 < 3.0 * self.tau * (1.0 - 1e-12):
             return

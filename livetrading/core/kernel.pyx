@@ -11,8 +11,6 @@ from libc.string cimport memcpy, memset
 
 from livetrading.core.ring cimport lt_ring, lt_ring_capacity
 
-import numpy as np
-
 ctypedef struct report_t:
     int64_t ts
     double value, confidence

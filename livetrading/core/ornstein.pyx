@@ -83,8 +83,9 @@ cdef bint ou_slide(ou_t *s, double *sxx, double *sxd, double *sdd) noexcept nogi
     Replacing a term errs by EPS times the sums before and after it; `reach` adds those up, and for products the
     Cauchy-Schwarz inequality does.
     """
-    cdef double enters = lt_ring_at(&s.ring, 1), leaves = lt_ring_at(&s.ring, s.n), second = lt_ring_at(&s.ring, s.n - 1)
-    cdef double last = lt_ring_at(&s.ring, 0), u = enters - s.anchor, d = last - enters
+    cdef double enters = lt_ring_at(&s.ring, 1), last = lt_ring_at(&s.ring, 0)
+    cdef double leaves = lt_ring_at(&s.ring, s.n), second = lt_ring_at(&s.ring, s.n - 1)
+    cdef double u = enters - s.anchor, d = last - enters
     cdef double v = leaves - s.anchor, e = second - leaves, rise = last - second, g, ssr
     cdef double off_uu, off_ud, off_dd
     s.su += u - v
@@ -106,6 +107,17 @@ cdef bint ou_slide(ou_t *s, double *sxx, double *sxd, double *sdd) noexcept nogi
             and off_dd + fabs(g) * (2.0 * off_ud + fabs(g) * off_uu) <= LT_TOL * ssr)
 
 
+cdef double residuals(const ou_t *s, const double *x, double g, double dbar) noexcept nogil:
+    """Sum of squared residuals of the window."""
+    cdef double e, total = 0.0, rest = 0.0, centre = s.su / s.pairs
+    cdef uint64_t i
+    for i in range(s.n - 1):
+        e = x[i + 1] - x[i] - dbar - g * (x[i] - s.anchor - centre)
+        total += e * e
+        rest += e
+    return max(0.0, total - rest * rest / s.pairs)
+
+
 cdef bint ou_push(ou_t *s, double x, fit_t *f) noexcept nogil:
     """Feed x; whether there is a window, and then the fit."""
     cdef double sxx = 0.0, sxd = 0.0, sdd = 0.0, mean, ssr, b, bound
@@ -123,7 +135,9 @@ cdef bint ou_push(ou_t *s, double x, fit_t *f) noexcept nogil:
     if is_rounding(x0, s.n, sxx / s.pairs, bound) or is_rounding(x0, s.n, f.sdd / s.pairs, bound):
         return True             # increments that are rounding say b = 1
     f.g = sxd / sxx
-    ssr = max(0.0, sdd - f.g * sxd)
+    ssr = sdd - f.g * sxd
+    if not ssr > 1e-3 * sdd:    # the sums have not the digits
+        ssr = residuals(s, x0, f.g, f.dbar)
     f.s2 = ssr / s.pairs
     if is_rounding(x0, s.n, f.s2, bound):
         f.s2 = 0.0
@@ -345,8 +359,6 @@ cdef double _passage(double z) noexcept nogil:
     cdef int k = <int> floor(2.0 * min(z, 12.0) + 0.5)
     cdef double total, step = z / SIMPSON, third = 0.0, fifth = 0.0, seventh = 0.0, by, h
     cdef double d[8]
-    cdef double grow[8]
-    cdef int i
     if z >= 12.0:
         total = _G[NODES - 1] + PHI0 * (_tail(z) - _tail(12.0))
     else:
@@ -358,8 +370,8 @@ cdef double _passage(double z) noexcept nogil:
     if z > 25.0:
         return total
     step *= step
-    total += step * step * ((third + 2.0 * PHI0) / 180.0 - step * ((fifth + 8.0 * PHI0) / 1512.0
-                                                                 - step * (seventh + 48.0 * PHI0) / 14400.0))
+    fifth = (fifth + 8.0 * PHI0) / 1512.0 - step * (seventh + 48.0 * PHI0) / 14400.0
+    total += step * step * ((third + 2.0 * PHI0) / 180.0 - step * fifth)
     return total
 
 
@@ -401,7 +413,7 @@ cdef class OUTail(OUHeld):
 
 cdef double _dawson(double y) noexcept nogil:
     """exp(-y^2) times the integral of exp(u^2) from 0 to y >= 0."""
-    cdef double v, term, total, nearest, e, up, down, rest, square
+    cdef double v, term, total, e, up, down, rest, square
     cdef int k, n
     if y < 1.0:
         return y - _dawson_gap(y)
@@ -447,10 +459,10 @@ for _i in range(17):
 cdef double _entry_root(double t, double guess) noexcept nogil:
     """y > 0 with y - D(y) = t; D lies between 0 and 0.5411, and so does y - t."""
     cdef double low = t, high = t + 0.5411, y = guess, gap, slope, trial
-    cdef int i
+    cdef int _
     if not low < y < high:
         y = min(high, cbrt(1.5 * t)) if t < 0.2 else t + min(0.5411, 0.5 / t)
-    for i in range(80):
+    for _ in range(80):
         gap = _dawson_gap(y) - t
         if gap > 0.0:
             high = y
@@ -607,8 +619,8 @@ cdef double _exit_root(double nu, double t, double guess) noexcept nogil:
     """s > t with (s - t) m(s) = 1, by Halley's method within a bracket."""
     cdef double low = t, high = INFINITY, s = guess if guess > t else t + 1.0, m, gap, trial, first, second, slope
     cdef double ratio = sqrt(2.0) * tgamma(0.5 * nu + 0.5) / tgamma(0.5 * nu) if not is_large(0.0, nu) else 0.0
-    cdef int i
-    for i in range(200):
+    cdef int _
+    for _ in range(200):
         m = _mean(s, nu, ratio)
         gap = (s - t) * m - 1.0
         if gap > 0.0:

@@ -166,12 +166,19 @@ def run(ids: int | str | Iterable[int | str], columns: Any, /, **params: Any) ->
     if unknown:
         raise FormulaError(f"params must be some of {', '.join(sorted(known))}, were {', '.join(unknown)}")
     made = [each(**{k: v for k, v in params.items() if k in parameters_of(each)}) for each in classes]
-    rows = columns_of_rows(_columns(columns))
+    rows = columns_of_rows(columns_of(columns))
     found = {formula.info.id: formula.run(rows) for formula in made}
     return next(iter(found.values())) if one else found
 
 
-def _columns(source: Any) -> Columns:
+def columns_of(source: Any) -> Columns:
+    """Return the columns of a mapping of arrays, a table of pandas, polars or pyarrow, or a Parquet file.
+
+    Raises
+    ------
+    FormulaError
+        If it is none of these, or the file cannot be read.
+    """
     if isinstance(source, str | Path):
         source = _parquet(Path(source))
     if isinstance(source, Mapping):

@@ -70,7 +70,7 @@ def fitted(x: Floats) -> dict[str, float]:
     a, b = (float(part) for part in found.params)
     if b >= 1.0:
         return {"b": b, "theta": 0.0, "t": 0.0}
-    used = max(b, 1e-6)
+    used = b if b > 0.0 else 1e-6
     theta, s2 = -float(np.log(used)), float(found.ssr) / pairs
     s_eq = float(np.sqrt(s2 / (1.0 - used * used)))
     t = float((b - 1.0) / found.bse[1])
@@ -181,7 +181,7 @@ def volatilities() -> Mapping[str, float]:
 def slow_volatilities() -> Iterator[Comparison]:
     price = np.concatenate([ou(3, 300), 3.0 * walk(4, 200)])
     for i, said, fit in windows(134, 40):
-        used = max(fit["b"], 1e-6)
+        used = fit["b"] if fit["b"] > 0.0 else 1e-6
         sigma = said.value[i] / 1e4
         yield Comparison(f"row {i}", sigma**2 * (1 - used**2) / (2 * fit["theta"]), fit["s2"], 1e-8)
         sd = np.std(np.diff(np.log(price[i - 39 : i + 1])))

@@ -1,5 +1,13 @@
 """Learned formulas: online nets, library models, agents, searches (61 to 100)."""
 
-from livetrading.formulas.machine_learning import agents, autoencoders, online_nets, search
+from livetrading.formulas.machine_learning import (
+    agents,
+    autoencoders,
+    clusters,
+    ensembles,
+    online_nets,
+    outliers,
+    search,
+)
 
-__all__ = ["agents", "autoencoders", "online_nets", "search"]
+__all__ = ["agents", "autoencoders", "clusters", "ensembles", "online_nets", "outliers", "search"]

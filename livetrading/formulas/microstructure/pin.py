@@ -24,7 +24,7 @@ LOW: Final = np.array((-30.0, -30.0, -30.0, -30.0, -30.0))
 HIGH: Final = np.array((30.0, 30.0, 50.0, 50.0, 50.0))
 BOUNDS: Final = tuple(zip(LOW.tolist(), HIGH.tolist(), strict=True))
 """Of logit alpha, logit delta, ln mu, ln eb, ln es: beyond them likelihood is flat."""
-OPTIONS: Final = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 1000}
+OPTIONS: Final = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 200}
 DESCENT: Final = 80
 """Most steps from the starts before the best are finished."""
 NEAR: Final = 0.5
@@ -158,14 +158,15 @@ def _maximum(counts: tuple[tuple[float, float, int], ...]) -> tuple[float, float
         return None
     minimize = import_module("scipy.optimize").minimize
     best, parameters = inf, None
-    seen: list[Floats] = []
+    seen: list[float] = []
     with np.errstate(all="ignore"):
         reached, heights = _descend(_coordinates(starts), buys, sells, weights)
         for k in np.argsort(heights, kind="stable"):
-            start = reached[k]
-            if heights[k] > best + NEAR or any(np.max(np.abs(start - other)) < 0.05 for other in seen):
+            # starts that have come to one height are at one maximum
+            if heights[k] > best + NEAR or any(abs(heights[k] - other) < 1e-3 for other in seen):
                 continue
-            seen.append(start)
+            seen.append(float(heights[k]))
+            start = reached[k]
             found = minimize(
                 _descent, start, (buys, sells, weights), "L-BFGS-B", jac=True, bounds=BOUNDS, options=OPTIONS
             )

@@ -1,6 +1,7 @@
 """Statistics of returns and prices: moments, tests, tails, dependence (1 to 30)."""
 
 from livetrading.formulas.statistical import (
+    arima,
     bursts,
     dependence,
     drift,
@@ -13,6 +14,7 @@ from livetrading.formulas.statistical import (
 )
 
 __all__ = [
+    "arima",
     "bursts",
     "dependence",
     "drift",

@@ -94,7 +94,8 @@ class HawkesProcess(KernelFormula):
     Microstructure and Liquidity 1.
     """
 
-    check_parameters = {"k": 1.2, "n_events": 40, "min_events": 30, "refit_events": 40}  # noqa: RUF012
+    check_parameters = {"k": 1.5, "n_events": 25, "min_events": 20, "refit_events": 60}  # noqa: RUF012
+    check_rows = 500
     k = Real(2.5, "sd of the returns beyond which a move is an event", low=0.0)
     lam = Real(0.97, "what the variance keeps at the next return", low=0.0, high=1.0)
     warm = Whole(50, "returns that the variance begins with")

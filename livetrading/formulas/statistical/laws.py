@@ -198,8 +198,8 @@ class GaussianMixture(FittedFormula):
     Dempster, Laird, Rubin (1977), JRSS B 39; Kon (1984), J. Finance 39.
     """
 
-    check_parameters = {"n": 50, "refit": 70}  # noqa: RUF012
-    check_rows = 125
+    check_parameters = {"n": 80, "refit": 100}  # noqa: RUF012
+    check_rows = 190
     score_first = True
     n = Whole(500, "returns in the window", low=5)
     refit = Whole(100, "observations between fits")

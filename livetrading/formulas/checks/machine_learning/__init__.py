@@ -1,5 +1,5 @@
 """Golden numbers and references of learned formulas (61 to 100)."""
 
-from livetrading.formulas.checks.machine_learning import agents, nets, search
+from livetrading.formulas.checks.machine_learning import agents, clusters, ensembles, nets, outliers, search
 
-__all__ = ["agents", "nets", "search"]
+__all__ = ["agents", "clusters", "ensembles", "nets", "outliers", "search"]

@@ -139,7 +139,7 @@ def likelihood_by_scipy() -> Iterator[Comparison]:
 @reference(114)
 def simulated_news() -> Iterator[Comparison]:
     g = np.random.default_rng(65)
-    news, bad = g.random(3000) < 0.3, g.random(3000) < 0.6
+    news, bad = g.random(1000) < 0.3, g.random(1000) < 0.6
     buys = g.poisson(20.0 + 25.0 * (news & ~bad)).astype(float)
     sells = g.poisson(30.0 + 25.0 * (news & bad)).astype(float)
     fit = fit_pin(buys, sells)
@@ -152,7 +152,7 @@ def simulated_news() -> Iterator[Comparison]:
         ("eb", eb, 20.0),
         ("es", es, 30.0),
     ):
-        yield Comparison(name, was, known, 0.06)
+        yield Comparison(name, was, known, 0.15)
     # no direction leads up from a maximum
     for j in range(5):
         for step in (-1e-3, 1e-3):
@@ -165,7 +165,8 @@ def simulated_news() -> Iterator[Comparison]:
 def counted_intervals() -> Iterator[Comparison]:
     columns = flow(900)
     columns["ts"] = columns["ts"] + np.where(np.arange(900) > 500, 37, 0) * 10**9
-    said, of = run(114, columns, dt=13.0, n=30, refit=7, phase=3), trades(columns, sized=False)
+    said, of = run(114, columns, dt=13.0, n=30, refit=7, phase=3, limit=0.07), trades(columns, sized=False)
+    logpmf = import_module("scipy.stats").poisson.logpmf
     first = of[0].ts // 13_000_000_000
     last = of[-1].ts // 13_000_000_000 - first
     counts = np.zeros((last + 1, 2))
@@ -173,8 +174,23 @@ def counted_intervals() -> Iterator[Comparison]:
         counts[trade.ts // 13_000_000_000 - first, 0 if trade.sign > 0 else 1] += 1
     for complete in fits(int(last), 30, 7, 3):
         row = next(t.row for t in of if t.ts // 13_000_000_000 - first >= complete)
-        fit = fit_pin(*np.ascontiguousarray(counts[complete - 30 : complete].T))
+        window = np.ascontiguousarray(counts[complete - 30 : complete].T)
+        fit = fit_pin(*window)
         assert fit is not None
         (a, d, mu, eb, es), loglik = fit
-        expected = {"value": a * mu / (a * mu + eb + es), "alpha": a, "delta": d, "loglik": loglik}
+        pin = a * mu / (a * mu + eb + es)
+        alone = sum(logpmf(x, x.mean()).sum() for x in window)
+        gate = 0.0 if pin > 0.07 else 1.0
+        expected = {
+            "value": pin,
+            "alpha": a,
+            "delta": d,
+            "mu": mu,
+            "eb": eb,
+            "es": es,
+            "loglik": loglik,
+            "confidence": min(1.0, max(0.0, 1.0 - np.exp(-(loglik - alone) / 30))),
+            "gate": gate,
+            "signal": 2 * gate - 1,
+        }
         yield from compare(said, row, expected)

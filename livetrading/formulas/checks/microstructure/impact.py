@@ -192,7 +192,7 @@ def impact_by_ols() -> Iterator[Comparison]:
         said, of = run(104, columns, n=n, q=2.0, limit_bps=0.05), trades(columns, quoted=True)
         flows = [t.sign * t.volume for t in of]
         mids = [t.mid for t in of]
-        for i in range(n, len(of)):
+        for i in range(n, len(of), 3):
             eta, t, _ = origin(flows[i - n : i], np.diff(mids[i - n : i + 1]))
             cost = 1e4 * eta * 2.0 / mids[i]
             confidence, signal = abs(t) / (1 + abs(t)), -1 if cost > 0.05 else 1

@@ -1,5 +1,14 @@
 """Golden numbers and references of statistics of returns (1 to 30)."""
 
-from livetrading.formulas.checks.statistical import bursts, dependence, drift, fits, moments, order, signs
+from livetrading.formulas.checks.statistical import (
+    arima,
+    bursts,
+    dependence,
+    drift,
+    fits,
+    moments,
+    order,
+    signs,
+)
 
-__all__ = ["bursts", "dependence", "drift", "fits", "moments", "order", "signs"]
+__all__ = ["arima", "bursts", "dependence", "drift", "fits", "moments", "order", "signs"]

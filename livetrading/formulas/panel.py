@@ -1,0 +1,271 @@
+"""Many formulas over one market, whose observations are held once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from math import nan
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+
+from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
+from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.history import Columns, MarketHistory, Observation, Series, columns_of_rows
+from livetrading.formulas.parameters import parameters_of
+from livetrading.formulas.registry import create, formula_class
+
+__all__ = ["Panel", "staggered"]
+
+T = TypeVar("T")
+
+
+def staggered(ids: Iterable[int | str], /, **params: Any) -> list[Formula]:
+    """Make formulas whose refits fall on different observations.
+
+    The k that refit at one interval get the phases 0, 1/k, 2/k ... of it, in the order given. Their first
+    fits stay where they are, and so does a phase that is given.
+
+    Parameters
+    ----------
+    ids : iterable of int or str
+    **params
+        Parameters; each formula takes those it has.
+
+    Returns
+    -------
+    list of Formula
+
+    Raises
+    ------
+    FormulaError
+        If a formula is unknown, or a parameter is outside its range or none of theirs.
+    """
+    classes = [formula_class(id) for id in ids]
+    known = set().union(*(parameters_of(each) for each in classes))
+    unknown = [name for name in params if name not in known]
+    if unknown:
+        raise FormulaError(f"params must be some of {', '.join(sorted(known))}, were {', '.join(unknown)}")
+    made = [each(**{k: v for k, v in params.items() if k in parameters_of(each)}) for each in classes]
+    groups: dict[int, list[int]] = {}
+    for i, formula in enumerate(made):
+        every = _interval(formula)
+        if every is not None and "phase" not in params:
+            groups.setdefault(every, []).append(i)
+    for every, members in groups.items():
+        for k, i in enumerate(members):
+            given = {**made[i].parameters, "phase": k * every // len(members)}
+            made[i] = type(made[i])(**given)
+    return made
+
+
+def _interval(formula: Formula) -> int | None:
+    """Observations between two refits of a formula that has a phase."""
+    if "phase" not in formula.parameters:
+        return None
+    schedule = vars(formula).get("_schedule")
+    return schedule.every if isinstance(schedule, Schedule) else None
+
+
+class Panel:
+    """Formulas that see one market together.
+
+    The observations lie in one `MarketHistory`, and formulas that look at equal fields share their windows.
+    What a formula says does not depend on the others, nor on the number of threads.
+
+    Parameters
+    ----------
+    formulas : iterable of Formula, int or str
+        New ones, by id, or by name; no two of one id. Those that are given belong to the panel from then on.
+    capacity : int, default 100,000
+        Rows that the history remembers; at least what the longest window reaches back.
+    threads : int, default 1
+        That work on one observation; more help where formulas refit or many rows come at once.
+
+    Raises
+    ------
+    FormulaError
+        If a formula is unknown, stands twice or has begun, or a number is outside its range.
+
+    Examples
+    --------
+    >>> panel = Panel([131, 141], capacity=1000)
+    >>> for price in (100.0, 101.0, 99.5):
+    ...     panel.append({"price": price})
+    >>> panel[141].ready, panel.history.rows
+    (False, 3)
+    """
+
+    def __init__(
+        self, formulas: Iterable[Formula | int | str], capacity: int = 100_000, threads: int = 1
+    ) -> None:
+        if not 1 <= threads <= 256:
+            raise FormulaError(f"threads must be from 1 to 256, was {threads}")
+        self.history = MarketHistory(capacity)
+        self._formulas: dict[int, Formula] = {}
+        self._looking: list[SeriesFormula] = []
+        self._fed: list[Formula] = []
+        self._series: dict[int, Series] = {}
+        for one in formulas:
+            self._enter(one if isinstance(one, Formula) else create(one))
+        self._pool = ThreadPoolExecutor(threads, "formulas") if threads > 1 else None
+
+    def _enter(self, formula: Formula) -> None:
+        id = formula.info.id
+        if id in self._formulas:
+            raise FormulaError(f"formulas must be of different ids, was {id} twice")
+        if formula.ready:
+            raise FormulaError(f"a formula must be new to its panel, was ready: {id}")
+        if isinstance(formula, SeriesFormula):
+            if formula.lookback >= self.history.capacity:
+                raise FormulaError(
+                    f"capacity must be above {formula.lookback} for formula {id}, was {self.history.capacity}"
+                )
+            self._series[id] = self.history.series(formula.reads, formula.holds)
+            formula.attach(self._series[id])
+            self._looking.append(formula)
+        else:
+            self._fed.append(formula)
+        self._formulas[id] = formula
+
+    def __getitem__(self, id: int) -> Formula:
+        return self._formulas[id]
+
+    def __len__(self) -> int:
+        return len(self._formulas)
+
+    @property
+    def formulas(self) -> Mapping[int, Formula]:
+        """By id, in the order given."""
+        return dict(self._formulas)
+
+    def append(self, observation: Observation) -> None:
+        """Let every formula take one observation.
+
+        Parameters
+        ----------
+        observation : mapping of str to number
+            By the catalogue's column names; `ts` in ns since the Unix epoch.
+
+        Raises
+        ------
+        FormulaError
+            If a field belongs to no channel.
+        """
+        self._look(observation)
+        for formula in self._fed:
+            formula.update(observation)
+
+    def _look(self, observation: Observation) -> None:
+        """Append to the history, and advance the formulas on those series that got longer."""
+        longer = {id(series) for series in self.history.append(observation)}
+        for formula in self._looking:
+            if not formula.ready:
+                formula._note(observation)
+        due = [one for one in self._looking if id(self._series[one.info.id]) in longer]
+        self._map(SeriesFormula.advance, due)
+
+    def extend(self, columns: Columns) -> dict[int, Batch]:
+        """Let every formula take rows by column, as `append` one after another.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray, shape (N,)
+
+        Returns
+        -------
+        dict of int to Batch
+            What each said after each row, in the order of the formulas.
+
+        Raises
+        ------
+        FormulaError
+            If the columns differ in length, or one belongs to no channel.
+        """
+        columns = columns_of_rows(columns)
+        names, rows = list(columns), len(next(iter(columns.values()))) if columns else 0
+        said = dict(
+            zip([f.info.id for f in self._fed], self._map(lambda f: f.run(columns), self._fed), strict=True)
+        )
+        notes = {formula.info.id: _Notes(formula, rows) for formula in self._looking}
+        for i, row in enumerate(zip(*columns.values(), strict=True)):
+            self._look(dict(zip(names, row, strict=True)))
+            for note in notes.values():
+                note.take(i)
+        said.update({id: note.batch() for id, note in notes.items()})
+        return {id: said[id] for id in self._formulas}
+
+    def _map(self, work: Callable[[Any], T], items: list[Any]) -> list[T]:
+        if self._pool is None or len(items) < 2:
+            return [work(item) for item in items]
+        # A formula silences its libraries for itself; threads that do so at once would undo one another's.
+        with catch_warnings():
+            simplefilter("ignore")
+            return list(self._pool.map(work, items))
+
+    def state(self) -> dict[str, Any]:
+        """Return all that it remembers."""
+        return {
+            "history": self.history.state(),
+            "formulas": {id: formula.state() for id, formula in self._formulas.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of a panel of equal formulas and capacity.
+
+        Raises
+        ------
+        FormulaError
+            If the formulas are others.
+        """
+        if list(state["formulas"]) != list(self._formulas):
+            raise FormulaError(
+                f"a state must be of the formulas {list(self._formulas)}, was of {list(state['formulas'])}"
+            )
+        self.history.restore(state["history"])
+        for id, formula in self._formulas.items():
+            formula.restore(state["formulas"][id])
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Notes:
+    """What a formula said after each row."""
+
+    def __init__(self, formula: Formula, rows: int) -> None:
+        self._formula = formula
+        self._value, self._confidence = np.full(rows, nan), np.zeros(rows)
+        self._signal, self._ready = np.zeros(rows, np.int8), np.zeros(rows, bool)
+        self._outputs = {name: np.full(rows, nan) for name in formula.gives}
+
+    def take(self, row: int) -> None:
+        formula = self._formula
+        if formula.ready:
+            self._value[row], self._signal[row] = formula.value, formula.signal
+            self._confidence[row], self._ready[row] = formula.confidence, True
+            for name, value in formula.outputs.items():
+                self._outputs[name][row] = value
+
+    def batch(self) -> Batch:
+        info = self._formula.info
+        return Batch(
+            info.id,
+            info.name,
+            self._value,
+            self._signal,
+            self._confidence,
+            self._ready,
+            self._outputs,
+            self._formula.unavailable,
+        )
