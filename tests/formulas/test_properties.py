@@ -1,5 +1,6 @@
 """What holds for every formula, whatever it computes."""
 
+from importlib.util import find_spec
 from math import inf, isnan, nan
 from typing import Any
 
@@ -14,6 +15,16 @@ from livetrading.formulas.registry import FORMULA_REGISTRY, create, run
 
 IDS = list(FORMULA_REGISTRY)
 NAMED = [pytest.param(i, id=f"{i}-{FORMULA_REGISTRY[i].info.name}") for i in IDS]
+
+
+def if_installed(id: int) -> list[pytest.MarkDecorator]:
+    """Without its library, which an extra brings, a formula is Unavailable: no numbers to try."""
+    info = FORMULA_REGISTRY[id].info
+    missing = info.library is not None and find_spec(info.library) is None
+    return [pytest.mark.skip(reason=f"{info.library} of livetrading[{info.extra}] is not there")] * missing
+
+
+RUNNING = [pytest.param(i, id=f"{i}-{FORMULA_REGISTRY[i].info.name}", marks=if_installed(i)) for i in IDS]
 
 
 def given(id: int) -> dict[str, Any]:
@@ -44,14 +55,14 @@ def lies_in_its_range(id: int, said: Batch) -> None:
         assert np.array_equal(said.signal[said.ready] == 1, gate[said.ready] > 0.0)
 
 
-@pytest.mark.parametrize("id", NAMED)
+@pytest.mark.parametrize("id", RUNNING)
 @pytest.mark.parametrize("name", list(CHECKS))
 def test_check(id: int, name: str) -> None:
     finding = check(id, name)
     assert finding.passed, finding.words
 
 
-@pytest.mark.parametrize("id", NAMED)
+@pytest.mark.parametrize("id", RUNNING)
 def test_no_look_ahead(id: int) -> None:
     rows = rows_of(id)
     columns, cut = market(rows), rows * 3 // 4
@@ -106,7 +117,7 @@ def adversarial(kind: str, rows: int) -> dict[str, Any]:
     return columns
 
 
-@pytest.mark.parametrize("id", NAMED)
+@pytest.mark.parametrize("id", RUNNING)
 @pytest.mark.parametrize(
     "kind", ["constant", "jumps", "tiny", "holes", "rubbish", "back in time", "one row", "no rows"]
 )
@@ -114,7 +125,7 @@ def test_bad_weather(id: int, kind: str) -> None:
     lies_in_its_range(id, run(id, adversarial(kind, rows_of(id)), **given(id)))
 
 
-@pytest.mark.parametrize("id", NAMED)
+@pytest.mark.parametrize("id", RUNNING)
 def test_warm_up(id: int) -> None:
     said = run(id, market(rows_of(id)), **given(id))
     warm_up = create(id, **given(id)).warm_up
@@ -140,7 +151,7 @@ def test_an_absent_channel_is_named(id: int) -> None:
     assert not said.ready.any()
 
 
-@pytest.mark.parametrize("id", NAMED)
+@pytest.mark.parametrize("id", RUNNING)
 def test_reset_forgets(id: int) -> None:
     columns = market(min(rows_of(id), 300))
     formula = create(id, **given(id))

@@ -159,6 +159,16 @@ class TestDegenerate:
         kept = {4: "nu", 18: "alpha", 24: "q10", 28: "train_deviance"}[id]
         assert said.outputs[kept][-1] == said.outputs[kept][100]
 
+    def test_a_fit_that_is_refused_leaves_the_former_in_force(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        one = create(4, n=60, refit=20)
+        price = market(100)["price"]
+        one.run({"price": price[:65]})
+        law = one.outputs
+        monkeypatch.setattr("livetrading.formulas.statistical.laws.fit_student", lambda y: None)
+        said = one.run({"price": price[65:]})
+        assert one.outputs == law
+        assert len(np.unique(said.value)) > 30  # goes on under it
+
     def test_the_peer_that_does_not_vary(self) -> None:
         price = walk(3, 200)
         for id, value in ((7, 0.0), (21, 0.5)):

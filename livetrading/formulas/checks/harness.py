@@ -242,7 +242,7 @@ CHECKS: Final[Mapping[str, Callable[[int], Iterator[Comparison]]]] = {
 
 
 def check(id: int, name: str) -> Finding:
-    """Run one check of one formula; one that compares nothing does not pass.
+    """Run one check of one formula; one that compares nothing, or misses its library, does not pass.
 
     Parameters
     ----------
@@ -251,6 +251,9 @@ def check(id: int, name: str) -> Finding:
         One of `CHECKS`.
     """
     _load()
+    missing = create(id, **_parameters_of(id)).unavailable
+    if missing is not None and missing.kind == "library":
+        return Finding(id, name, False, inf, 0, str(missing))
     pairs = list(CHECKS[name](id))
     short = [pair for pair in pairs if not pair.share <= 1.0]
     words = "" if pairs else "nothing was compared"

@@ -3,11 +3,23 @@
 from livetrading.formulas.machine_learning import (
     agents,
     autoencoders,
+    boosting,
     clusters,
+    embeddings,
     ensembles,
     online_nets,
     outliers,
     search,
 )
 
-__all__ = ["agents", "autoencoders", "clusters", "ensembles", "online_nets", "outliers", "search"]
+__all__ = [
+    "agents",
+    "autoencoders",
+    "boosting",
+    "clusters",
+    "embeddings",
+    "ensembles",
+    "online_nets",
+    "outliers",
+    "search",
+]

@@ -223,8 +223,7 @@ class BootstrapConfidence(WindowFormula):
         if flat(r):
             self._report(0.0, 0, 0.0, lo=0.0, hi=0.0, mean=0.0, se=0.0)
             return
-        since = s.m - self.n
-        means = bootstrap_means(r, self.block, self.B, self.seed, -(-(since - self.phase) // self.every))
+        means = bootstrap_means(r, self.block, self.B, self.seed, (s.m - self.n) // self.every)
         value = float(np.mean(means > 0.0))
         tails = np.quantile(means, ((1.0 - self.level) / 2.0, (1.0 + self.level) / 2.0))
         lo, hi = float(tails[0]), float(tails[1])

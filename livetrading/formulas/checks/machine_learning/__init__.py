@@ -1,5 +1,14 @@
 """Golden numbers and references of learned formulas (61 to 100)."""
 
-from livetrading.formulas.checks.machine_learning import agents, clusters, ensembles, nets, outliers, search
+from livetrading.formulas.checks.machine_learning import (
+    agents,
+    boosting,
+    clusters,
+    embeddings,
+    ensembles,
+    nets,
+    outliers,
+    search,
+)
 
-__all__ = ["agents", "clusters", "ensembles", "nets", "outliers", "search"]
+__all__ = ["agents", "boosting", "clusters", "embeddings", "ensembles", "nets", "outliers", "search"]
