@@ -47,6 +47,10 @@ ALLOWED: Final = {
         "numpy.random.default_rng",
     ): "draws first weights and choices from the parameter `seed`",
     (
+        "formulas/checks/machine_learning/ensembles.py",
+        "numpy.random.RandomState",
+    ): "the seeds that scikit-learn hands to its stumps, drawn as it draws them",
+    (
         "formulas/checks/statistical/fits.py",
         "numpy.random.PCG64",
     ): "what formula 14 must draw by",
