@@ -81,9 +81,9 @@ def test_stream(benchmark: Any, id: int) -> None:
     measure(benchmark, feed, len(observations), lambda: create(id, **given))
     formula, worst = create(id, **given), 0
     for observation in observations:
-        begin = time.perf_counter_ns()
+        begin = time.process_time_ns()  # of wall clock the slowest is the machine's other work
         formula.update(observation)
-        worst = max(worst, time.perf_counter_ns() - begin)
+        worst = max(worst, time.process_time_ns() - begin)
     benchmark.extra_info["worst_us"] = worst / 1e3
     benchmark.extra_info["learned"] = id in LEARNED
 

@@ -27,7 +27,9 @@ print(len(panel), panel.history.rows, int(status.split("VmHWM:")[1].split()[0]) 
 
 
 @pytest.mark.full
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc, which Linux has")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the peak is read from /proc, which Linux has"
+)
 def test_all_formulas_on_one_history() -> None:
     """100,000 rows held once, windows shared, libraries loaded by the fits of the last 600: under 1 GiB."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], capture_output=True, text=True)
