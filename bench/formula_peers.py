@@ -1,10 +1,10 @@
-"""Indicators here beside TA-Lib, talipp and river, where they have the same one: equal numbers, updates a second.
+"""Indicators here beside TA-Lib, talipp and river, where they have the same one, with equal numbers.
 
     python bench/formula_peers.py [PYTHON]
 
-PYTHON is that of an environment with numpy and any of the three (`pip install TA-Lib talipp river`); without it the
-table has this project alone. Rates are of processor time, the best of five rounds. Ends with 1 where a last value differs
-by more than 1e-8 of its size.
+PYTHON is that of an environment with numpy and any of the three (`pip install TA-Lib talipp river`); without
+it the table has this project alone. Rates are of processor time, the best of five rounds. Ends with 1 where a
+last value differs by more than 1e-8 of its size.
 """
 
 import json
