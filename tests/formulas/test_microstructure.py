@@ -142,6 +142,15 @@ class TestHolding:
         assert not fed(115, rows, n=9, cluster=False).ready
         assert fed(115, [*rows, {**trade(9, 99, side=-1), **quote}], n=9, cluster=False).ready
 
+    def test_nearly_even_chances_are_no_fit_either(self) -> None:
+        g = np.random.default_rng(7)
+        changes = g.permutation([1] * 51 + [0] * 50)  # 1 - 2 pi is -1/101
+        sides = np.concatenate([[1], np.where(np.cumsum(changes) % 2, -1, 1)])
+        mids = 100 + np.cumsum(g.standard_normal(102))
+        columns = {"price": mids + sides, "side": sides, "bid": mids - 1, "ask": mids + 1}
+        assert not run(115, columns, n=102, cluster=False).ready[-1]
+        assert run(115, columns, n=60, cluster=False).ready[-1]
+
     def test_moves_of_nothing_leave_the_reversal(self) -> None:
         assert not fed(129, [trade(i, 100.0) for i in range(30)], m=2, n=5).ready
 
