@@ -84,17 +84,15 @@ class TestSides:
 
 
 class TestHolding:
-    def test_flow_that_does_not_vary_keeps_the_fit(self) -> None:
+    def test_flow_that_does_not_vary_keeps_what_was_said(self) -> None:
         g = np.random.default_rng(1)
-        rows = [trade(i, 100 + g.normal(), g.exponential(), 1) for i in range(20)]
-        formula = fed(101, rows, m=1, n=5)
-        before = says(formula)
+        volumes = [1.0, 2.0, 1.5, 0.5, 10.0, 1.0, 1.0, 1.0, 1.0]
+        rows = [trade(i, 100 + g.normal(), volume, 1) for i, volume in enumerate(volumes)]
+        formula = fed(101, rows, m=1, n=5, t_min=-1e9)
         assert formula.ready
-        for i in range(20, 24):
-            formula.update(trade(i, 100 + g.normal(), 1.0, 1))
-        assert says(formula) != before
+        assert formula.signal == 0  # the last flow lies within the sd, that of the 10 among it
         before = says(formula)
-        formula.update(trade(24, 103, 1.0, 1))
+        formula.update(trade(9, 103, 1.0, 1))
         assert says(formula) == before
 
     def test_no_flow_leaves_the_linear_impact(self) -> None:
@@ -141,6 +139,15 @@ class TestHolding:
         rows = [{**trade(i, 100 + s, side=s), **quote} for i, s in enumerate(sides)]
         assert not fed(115, rows, n=9, cluster=False).ready
         assert fed(115, [*rows, {**trade(9, 99, side=-1), **quote}], n=9, cluster=False).ready
+
+    def test_nearly_even_chances_are_no_fit_either(self) -> None:
+        g = np.random.default_rng(7)
+        changes = g.permutation([1] * 51 + [0] * 50)  # 1 - 2 pi is -1/101
+        sides = np.concatenate([[1], np.where(np.cumsum(changes) % 2, -1, 1)])
+        mids = 100 + np.cumsum(g.standard_normal(102))
+        columns = {"price": mids + sides, "side": sides, "bid": mids - 1, "ask": mids + 1}
+        assert not run(115, columns, n=102, cluster=False).ready[-1]
+        assert run(115, columns, n=60, cluster=False).ready[-1]
 
     def test_moves_of_nothing_leave_the_reversal(self) -> None:
         assert not fed(129, [trade(i, 100.0) for i in range(30)], m=2, n=5).ready
@@ -329,7 +336,7 @@ WINDOWED = {
 
 
 @pytest.mark.parametrize("id", WINDOWED)
-@pytest.mark.parametrize("size", [1e3, 1e8, 1e14])
+@pytest.mark.parametrize("size", [1e3, 1e8, 1e14, 1e150])
 def test_what_has_left_the_window_is_forgotten(id: int, size: float) -> None:
     columns = tape()
     wild = {name: column.astype(np.float64) for name, column in columns.items()}

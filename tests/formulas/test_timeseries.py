@@ -66,11 +66,25 @@ class TestRefits:
         assert np.isfinite(said.value[140])
 
     @pytest.mark.parametrize(("id", "given", "name"), FITTED)
+    def test_the_former_fit_goes_on(self, id: int, given: dict[str, Any], name: str) -> None:
+        price = np.concatenate([walk(3, 61), np.full(80, walk(3, 61)[-1]), walk(4, 10)])
+        said = run(id, {"price": price}, n=60, refit=80, **given)
+        # the fit at row 140 fails
+        assert changed(said.outputs[name][60:]) == []
+        assert len(changed(said.value[140:])) >= 8
+
+    @pytest.mark.parametrize(("id", "given", "name"), FITTED)
     def test_without_a_fit_it_is_not_ready(self, id: int, given: dict[str, Any], name: str) -> None:
         price = np.concatenate([np.full(61, 100.0), walk(5, 60)])
         said = run(id, {"price": price}, n=60, refit=50, **given)
         assert not said.ready[:110].any()
         assert said.ready[110:].all()
+
+    @pytest.mark.parametrize("id", [33, 35, 39, 54, 58, 59, 60])
+    def test_a_variation_of_rounding_is_none(self, id: int) -> None:
+        noise = np.random.default_rng(9).standard_normal(80)
+        columns = {"price": 100.0 * (1.0 + 2e-13 * noise), "cross.0": walk(1, 80), "cross.1": walk(2, 80)}
+        assert not run(id, columns, n=60).ready.any()
 
     def test_a_phase_must_be_below_the_interval(self) -> None:
         with pytest.raises(FormulaError, match="phase"):
@@ -98,8 +112,9 @@ class TestRuns:
         assert said.outputs["z"][-1] == pytest.approx((x[-1] - x.mean()) / x.std(), rel=1e-9)
 
     @pytest.mark.parametrize("id", [47, 48, 49])
-    def test_a_degenerate_window_says_nothing(self, id: int) -> None:
-        price = np.concatenate([walk(4, 70), np.full(80, 50_000.0)])
+    @pytest.mark.parametrize("level", [50_000.0, 12_345.678, 0.1, 7.7])
+    def test_a_degenerate_window_says_nothing(self, id: int, level: float) -> None:
+        price = np.concatenate([walk(4, 70), np.full(80, level)])
         said = run(id, {"price": price}, n=60, lags=1, every=5)
         assert said.ready[-1]
         assert (said.value[-1], said.signal[-1], said.confidence[-1]) == (0.0, 0, 0.0)

@@ -1,0 +1,47 @@
+"""docs/FORMULAS.md, part two, says what the registry says."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from livetrading.formulas.registry import FORMULA_REGISTRY
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "FORMULAS.md"
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    spec = importlib.util.spec_from_file_location("formulas_table", ROOT / "scripts" / "formulas_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_is_up_to_date(script: Any) -> None:
+    if set(FORMULA_REGISTRY) != set(range(1, len(FORMULA_REGISTRY) + 1)):
+        pytest.skip("rows are still to come, and the table is written when the last of them stands")
+    text = PAGE.read_text("utf-8")
+    assert script.replaced(text) == text, "run scripts/formulas_table.py"
+
+
+def test_a_page_without_markers_is_refused(script: Any) -> None:
+    with pytest.raises(SystemExit, match="must have"):
+        script.replaced("nothing\n")
+
+
+def test_the_example_runs_as_printed(tmp_path: Path) -> None:
+    part = PAGE.read_text("utf-8").partition("# Part two")[2]
+    blocks = re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    assert blocks
+    command = [sys.executable, "-W", "error", "-c", blocks[0]]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "1.8973665961 0"
