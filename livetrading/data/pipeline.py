@@ -14,7 +14,7 @@ from livetrading.data.cleaning import RULES, Cleaning
 from livetrading.data.conversion import FileResult, Job, Reading, convert
 from livetrading.data.errors import DataError
 from livetrading.data.history import SUFFIXES
-from livetrading.data.manifest import MANIFEST, Manifest
+from livetrading.data.manifest import MANIFEST, FileState, Manifest
 from livetrading.data.results import FORMATS, remove_left_over
 from livetrading.data.stages import Clean, Resample, Step
 
@@ -252,6 +252,8 @@ class Pipeline:
         if self.suffix is None and len(sources) > 1:
             raise DataError(f"several sources must go to a folder, with a suffix, was {self.target}")
         todo = self._jobs(sources)
+        for path in (path for job in todo for path in job.paths):
+            FileState.of(path)  # one that is not there is an error before anything is made
         folder = self.target if self.suffix is not None else self.target.parent
         if self.suffix is not None:
             _make(folder)
@@ -379,7 +381,7 @@ class _Run:
 
     def go(self, workers: int, again: bool, left_out: tuple[str, ...]) -> Outcome:
         todo = [at for at in range(len(self._jobs)) if again or not self._keep(at)]
-        self._bytes = {at: sum(_size(path) for path in self._jobs[at].paths) for at in todo}
+        self._bytes = {at: sum(FileState.of(path).size for path in self._jobs[at].paths) for at in todo}
         self._shares = dict.fromkeys(todo, 0.0)
         self._rows = dict.fromkeys(todo, 0)
         self._began = 0.0 if self._clock is None else self._clock()
@@ -443,8 +445,3 @@ class _Run:
         left = None if seconds is None or share <= 0.0 else seconds * (1.0 - share) / share
         done = sum(at in self._results or at in self._failures for at in self._shares)
         self._progress(Progress(len(self._shares), done, share, sum(self._rows.values()), seconds, left))
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file; 0 if there is none, which whoever reads it says."""
-    return path.stat().st_size if path.is_file() else 0

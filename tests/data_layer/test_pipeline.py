@@ -159,6 +159,10 @@ class TestChain:
             (lambda p: p.write("in/q.csv").run(again=True), "an output must not be one of the sources"),
             (lambda p: p.write("no/a.npy").run(), "directory that exists"),
             (lambda p: p.write("no/o", ".npy").run(), "must be a folder, or one that can be made"),
+            (
+                lambda p: pipeline(["in/q.csv", "x.csv"]).write("o", ".npy").run(),
+                r"x\.csv must be a readable",
+            ),
             (lambda p: pipeline([]), "a chain must begin with a source, was none"),
             (
                 lambda p: pipeline([QUOTES, TRADES]).write("a.npy").run(),
@@ -182,7 +186,8 @@ class TestChain:
         shutil.copy(QUOTES, tmp_path / "in" / "q.csv")
         with pytest.raises(DataError, match=message):
             build(pipeline("in/q.csv"))
-        assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["q.csv"]
+        if "asked of bars" not in message:  # of which only the rows tell
+            assert sorted(p.name for p in tmp_path.rglob("*")) == ["in", "q.csv"]
         assert (tmp_path / "in" / "q.csv").read_bytes() == QUOTES.read_bytes()
 
     def test_bars_of_bars_name_the_file(self, tmp_path: Path) -> None:
