@@ -55,6 +55,11 @@ WHOLE_TICKS: Final = (".npy", ".ultra")
 
 Prices = NDArray[np.float64]
 
+COARSER: Final = {"s": 10**9, "ms": 10**6, "us": 10**3}
+"""Nanoseconds of the units that times are mistaken in."""
+TIMES_NS: Final = (1_231_006_505 * 10**9, 4_102_444_800 * 10**9)
+"""From the first block to the year 2100: a `ts` that is of these in another unit is none of 1970."""
+
 _NONE: Final = np.empty(0, TICK)
 _NONE_PRICED: Final = np.empty(0)
 
@@ -205,8 +210,9 @@ def open_ticks(paths: Sequence[Path], columns: Mapping[str, str] | None = None) 
     ------
     DataError
         If a file is missing, unreadable or empty, a column cannot be placed or is lacking, a row is
-        malformed, an array has other fields than `TICK`, or the files of a pair cannot be merged. What stands
-        in the first rows is found here, the rest where it is read.
+        malformed, an array has other fields than `TICK`, or the files of a pair cannot be merged. Also if the
+        first `ts` of a file that is not written by `write_ticks` is a time from 2009 to 2099 in s, ms or us.
+        What stands in the first rows is found here, the rest where it is read.
     ExtraMissing
         If the format needs pyarrow (``.csv.zst``, ``.parquet``), which is not installed.
 
@@ -323,15 +329,15 @@ def _ticks_of(sources: Sequence[Columns]) -> Iterator[Ticks]:
     kinds = [_kind(source) for source in sources]
     clock = _clock(sources)
     if len(sources) == 1:
-        return (_TICKS[kinds[0]](table, clock) for table in sources[0])
+        return (_TICKS[kinds[0]](table, clock) for table in _in_ns(sources[0], clock))
     by_kind = dict(zip(kinds, sources, strict=True))
     if by_kind.keys() != {Kind.QUOTES, Kind.TRADES}:
         found = " and ".join(f"{s.path} of {k.value}" for k, s in zip(kinds, sources, strict=True))
         raise DataError(f"a pair must be a recording of quotes and one of trades, was {found}")
     quotes, trades = by_kind[Kind.QUOTES], by_kind[Kind.TRADES]
     return merge(
-        in_order(quotes.path, (_quotes(table, clock) for table in quotes)),
-        in_order(trades.path, (_trades(table, clock) for table in trades)),
+        in_order(quotes.path, (_quotes(table, clock) for table in _in_ns(quotes, clock))),
+        in_order(trades.path, (_trades(table, clock) for table in _in_ns(trades, clock))),
     )
 
 
@@ -367,6 +373,18 @@ def _clock(sources: Sequence[Columns]) -> str:
 
 
 Table = Mapping[str, NDArray[Any]]
+
+
+def _in_ns(source: Columns, clock: str) -> Iterator[Table]:
+    """Yield the tables of a file, of others' files after a look at the unit of the first `ts`."""
+    looked = clock != "ts" or tuple(source.header) == TICK.names
+    for table in source:
+        if not looked:
+            first, looked = int(table["ts"][0]), True
+            for unit, ns in COARSER.items():
+                if TIMES_NS[0] <= first * ns < TIMES_NS[1]:
+                    raise DataError(f"{source.path}: ts must be in ns, was {first}, by its size in {unit}")
+        yield table
 
 
 def _blank(table: Table, clock: str) -> Ticks:

@@ -438,3 +438,16 @@ class TestDamage:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1, "s"), (1000, "ms"), (10**6, "us")])
+def test_times_of_another_unit_are_not_taken_for_nanoseconds(tmp_path: Path, scale: int, unit: str) -> None:
+    trades, quotes = tmp_path / "trades.csv", tmp_path / "quotes.csv"
+    ts = 1_700_000_000 * scale
+    trades.write_text(f"ts,price,qty,side\n{ts},100,1,1\n")
+    quotes.write_text(f"ts,bid,ask\n{ts * 10**9 // scale},99,101\n")
+    for paths in ([trades], [quotes, trades]):
+        with pytest.raises(DataError, match=f"trades.csv: ts must be in ns, was {ts}, by its size in {unit}"):
+            open_ticks(paths)
+    with open_ticks([quotes]) as recording:
+        assert recording.read(1)["ts"][0] == 1_700_000_000 * 10**9

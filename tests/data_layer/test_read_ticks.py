@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from livetrading.config import load_config
@@ -138,6 +138,7 @@ def test_any_pair_is_merged_by_the_rules(tmp_path_factory, quotes: list, trades:
     )
 )
 def test_every_number_is_read_exactly(tmp_path_factory, rows: list) -> None:
+    assume(not 10**9 < rows[0][0] < 10**16)  # by its size in another unit, as a file's first ts
     path = tmp_path_factory.mktemp("exact") / "ticks.csv"
     text = "ts,price,bid,ask,bid_size,volume,side\n" + "".join(
         ",".join(map(repr, row)) + ",1\n" for row in rows
