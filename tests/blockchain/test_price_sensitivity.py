@@ -263,6 +263,7 @@ EXTREME: Final = st.floats(1e-300, 1.7e308)
     st.floats(0.0, 0.999999),
     st.floats(0.0, 1e6),
 )
+@example(State(1_680_000, 2.0, 1_231_006_505, 862_882.0, 4.58e306), 0.0, 983_457.0)
 def test_what_a_float_does_not_hold_is_nan(state: State, fall: float, rise: float) -> None:
     low, high = dict.fromkeys(INPUTS, -fall), dict.fromkeys(INPUTS, rise)
     found, bars = joint_range(state, low, high), tornado(state, low, high)
