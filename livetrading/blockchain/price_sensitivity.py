@@ -339,13 +339,13 @@ def joint_range(
     rise = sum(max(0.0, *_logs(bar, here)) ** 2 for bar in bars)
     squares = {bar.input: log(bar.price_high / bar.price_low) ** 2 for bar in bars}
     total = sum(squares.values())
-    high = here * exp(sqrt(rise))
+    top = here * exp(sqrt(rise))
     return JointRange(
         price=here,
         all_low=price_with(state, down),
         all_high=price_with(state, up),
         independent_low=here * exp(-sqrt(fall)),
-        independent_high=high if isfinite(high) else nan,
+        independent_high=top if isfinite(top) else nan,
         share=MappingProxyType({n: square / total if total else nan for n, square in squares.items()}),
     )
 
