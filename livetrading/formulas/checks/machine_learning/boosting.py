@@ -85,7 +85,7 @@ def second_order_by_loop() -> Iterator[Comparison]:
             max_depth=2,
             learning_rate=0.3,
             reg_lambda=0.5,
-            gamma=0.1,
+            gamma=1.5,
             min_child_weight=1,
             random_state=5,
         )
@@ -95,7 +95,7 @@ def second_order_by_loop() -> Iterator[Comparison]:
         gains = {f"imp_{j}": float(gain) for j, gain in enumerate(model.feature_importances_)}
         return {**judged(float(model.predict_proba(z)[0, 1])), **gains}
 
-    yield from against(77, fit, ask, 1e-6, rounds=9, depth=2, eta=0.3, lam=0.5, gamma=0.1, seed=5)
+    yield from against(77, fit, ask, 1e-6, rounds=9, depth=2, eta=0.3, lam=0.5, gamma=1.5, seed=5)
 
 
 @reference(77)

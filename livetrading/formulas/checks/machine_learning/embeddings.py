@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from math import isnan, nan
+from typing import Any
 
 import numpy as np
 
 from livetrading.formulas.base import Batch
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.machine_learning.loops import Floats, golden_rows, window
-from livetrading.formulas.checks.machine_learning.slow import slow_features, stream
+from livetrading.formulas.checks.machine_learning.slow import rows, slow_features, stream
 from livetrading.formulas.registry import create
 
 FIRST_FIT = 219
@@ -17,10 +18,10 @@ ROWS = 245
 TRUSTED = 0.85
 
 
-def at_first(id: int, rows: int = FIRST_FIT + 1) -> tuple[Batch, Floats]:
+def at_first(id: int, end: int = FIRST_FIT + 1) -> tuple[Batch, Floats]:
     """Return what a formula says of the golden data and the map of its first fit."""
     formula = create(id)
-    said = formula.run({name: column[:rows] for name, column in golden_rows().items()})
+    said = formula.run({name: column[:end] for name, column in golden_rows().items()})
     return said, formula.state()["own"]["_fitted"].model[1]
 
 
@@ -72,10 +73,15 @@ def votes(made: Mapping[str, Floats], places: Floats, n: int, k: int, h: int) ->
     return columns
 
 
-def by_brute_force(id: int) -> Iterator[Comparison]:
+def by_brute_force(id: int, **own: Any) -> Iterator[Comparison]:
     said, places = at_first(id, ROWS)
     head = {name: column[:ROWS] for name, column in golden_rows().items()}
     yield from stream("golden data", said, votes(head, places, 200, 10, 10), 1e-9)
+    made, given = rows(150, 71), {"n": 60, "k": 20, "h": 30, "refit": 1000}
+    formula = create(id, **given, **own)
+    late = formula.run(made)
+    expected = votes(made, formula.state()["own"]["_fitted"].model[1], 60, 20, 30)
+    yield from stream("labels that come late", late, expected, 1e-9)
     trust = said.outputs["trust"][-1]
     yield Comparison("trust, at least 0.85", min(trust, TRUSTED), TRUSTED)
     z = window(head, FIRST_FIT, 200)[0]
@@ -101,7 +107,7 @@ def _apart(points: Floats, i: int) -> Floats:
 
 @reference(86)
 def t_sne_by_brute_force() -> Iterator[Comparison]:
-    yield from by_brute_force(86)
+    yield from by_brute_force(86, perplexity=10.0)
     library = import_module("sklearn.manifold").TSNE(
         2, perplexity=20, init="pca", learning_rate="auto", max_iter=500, method="exact", random_state=0
     )
