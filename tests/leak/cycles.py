@@ -15,11 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from livetrading.core.agents import Policy
 from livetrading.core.bar_rules import RunBars
 from livetrading.core.bars import BarBuilder
 from livetrading.core.broker import PaperBroker
 from livetrading.core.dtypes import KNOT, RESULT, TICK
+from livetrading.core.impact import Line
 from livetrading.core.market import BootstrapMarket, ChaosMarket, GarchMarket, GbmMarket, HawkesMarket
+from livetrading.core.nets import Draws, Net, Vae
 from livetrading.core.orders import ORDER_KINDS
 from livetrading.core.processor import Processor
 from livetrading.core.ring import MirroredRing
@@ -41,6 +44,9 @@ from livetrading.core.signals import (
 )
 from livetrading.core.sizing import DrawdownControl, KellyCriterion
 from livetrading.core.vote import SignalConfluence
+from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.checks.markets import market
+from livetrading.formulas.registry import FORMULA_REGISTRY, create
 
 START_NS: Final = 1_764_478_080 * 10**9
 RNG: Final = np.random.default_rng(1)
@@ -160,6 +166,23 @@ def refused() -> None:
         ChaosMarket(1, START_NS, 10**8).fill(TICKS.copy())
 
 
+def of_formula(id: int) -> Callable[[], None]:
+    formula = FORMULA_REGISTRY[id]
+    given = getattr(formula, "check_parameters", {})
+
+    def use() -> None:
+        one = create(id, **given)
+        one.run(MARKET)
+        one.restore(one.state())
+
+    return use
+
+
+WORDS: Final = (1, 2, 3, 4, 0, 0)
+MARKET: Final = market(16)
+KERNELS: Final = [id for id, formula in FORMULA_REGISTRY.items() if issubclass(formula, KernelFormula)]
+"""Formulas whose every step is compiled; between them they use each class of kernels."""
+
 USES: Final[dict[str, Callable[[], object]]] = {
     "MirroredRing": ring,
     "OrderFlowImbalance": of_quotes(OrderFlowImbalance),
@@ -189,6 +212,12 @@ USES: Final[dict[str, Callable[[], object]]] = {
     "Processor, running": running,
     "Processor, books": books,
     "refused": refused,
+    "Draws": lambda: Draws(WORDS).standard_normal(),
+    "Net": lambda: Net("dense", (8, 16, 8)),
+    "Vae": lambda: Vae((8, 8, 2), 1.0),
+    "Policy": lambda: Policy(np.zeros((3, 10))),
+    "Line": lambda: Line(20).state(),
+    **{f"formula {id}": of_formula(id) for id in KERNELS},
 }
 
 
