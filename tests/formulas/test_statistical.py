@@ -352,3 +352,11 @@ def test_the_value_of_a_burst_decays() -> None:
     assert said.value[-3] == pytest.approx(
         1.0 - branching + (said.value[-4] - 1.0 + branching) * exp(-said.outputs["beta"][-1])
     )
+
+
+def test_no_event_in_the_warm_up() -> None:
+    price = moved(0.01, -0.01, 0.5, 2.0, -9.0, 30.0)
+    rows = {"price": price, "ts": np.cumsum([1, 2, 1, 3, 2, 5, 4]) * 10**9}
+    params = {"k": 2.0, "lam": 0.5, "n_events": 3, "min_events": 3}
+    assert run(3, rows, **params, warm=3).ready.tolist() == [False] * 6 + [True]
+    assert run(3, rows, **params, warm=2).ready.tolist() == [False] * 5 + [True] * 2
