@@ -176,11 +176,12 @@ cdef class Decaying(Kernel):
         self.allocate(sizeof(decaying_t), 0, reads=1, gives=2)
         self.reset()
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef decaying_t *s = <decaying_t *> self.own
         cdef double price = x[0], w, gap, z
-        if not is_price(price):
-            return
         if not s.seen:
             s.seen, s.first, s.last, s.mean = 1, ts, ts, price
             return

@@ -369,11 +369,12 @@ cdef class ArrivalRate(Kernel):
         self.allocate(sizeof(arrival_t), 0, reads=3, gives=2)
         self.reset()
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef arrival_t *s = <arrival_t *> self.own
         cdef double decay
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         if s.trades == 0:
             s.first = ts
         else:
@@ -481,11 +482,12 @@ cdef class TradeCluster(WaitingKernel):
         (<cluster_t *> self.own).durations.window = self.n
         self.forget()
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef cluster_t *s = <cluster_t *> self.own
         cdef double span
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         if s.trades > 0:
             spread_push(&s.durations, seconds(ts, s.ts))
         self.times[s.trades & self.mask] = ts

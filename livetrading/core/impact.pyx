@@ -12,7 +12,7 @@ from livetrading.core.rolling cimport (
 )
 from livetrading.core.signals cimport kyle_exact, kyle_fit, kyle_push, kyle_t, kyle_value
 from livetrading.core.tape cimport (
-    bar_push, bar_t, cost_signal, elapsed, is_price, is_size, quote_mid, quote_push, quote_t, scale_push,
+    bar_push, bar_t, cost_signal, elapsed, is_price, is_quote, is_size, quote_mid, quote_push, quote_t, scale_push,
     scale_start, scale_t, seconds, sign_t, trade_sign,
 )
 from livetrading.core.variates cimport lt_exp, lt_log
@@ -157,11 +157,12 @@ cdef class Invariance(Kernel):
     cdef void start(self) noexcept nogil:
         scale_start(<scale_t *> self.own, self.n)
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef scale_t *s = <scale_t *> self.own
         cdef double spread_bps, impact_bps, value
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         scale_push(s, self.times, True, ts, x[0], x[1])
         if not s.known or not invariance(s.sigma, x[0], s.daily, self.q, self.root, self.fixed, self.impact,
                                          &spread_bps, &impact_bps):
@@ -242,10 +243,11 @@ cdef class Schedule(Kernel):
         self.report(value, cost_signal(value, self.limit),
                     clip01(plan.expected / (plan.expected + sqrt(plan.variance))))
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef scale_t *s = <scale_t *> self.own
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         if self.sigma == self.sigma:
             self.say(self.sigma, x[0])
             return
@@ -320,11 +322,12 @@ cdef class RootImpact(Kernel):
     cdef void start(self) noexcept nogil:
         scale_start(<scale_t *> self.own, self.n)
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef scale_t *s = <scale_t *> self.own
         cdef double value
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         scale_push(s, self.times, True, ts, x[0], x[1])
         if not s.known or not s.daily > 0.0:
             return
@@ -378,6 +381,9 @@ cdef class TemporaryImpact(Kernel):
         s.bar.m = self.m
         s.pairs.window = self.n
         scale_start(&s.scale, self.days)
+
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_quote(x[3], x[4]) or is_price(x[0]) and is_size(x[1])
 
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef temporary_t *s = <temporary_t *> self.own
@@ -468,11 +474,12 @@ cdef class TransientImpact(Kernel):
         cdef transient_t *s = <transient_t *> self.own
         s.pairs.window = s.spread.window = self.n
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef transient_t *s = <transient_t *> self.own
         cdef double before = s.moved, flow, decay
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         flow = <double> trade_sign(&s.sign, x[0], x[2], NAN) * x[1]
         decay = lt_exp(-self.rate * seconds(ts, s.ts)) if s.price > 0.0 else 1.0
         s.moved = before * decay + flow
@@ -568,11 +575,12 @@ cdef class MetaOrder(Kernel):
         s.pairs.window = self.n
         scale_start(&s.scale, self.days)
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and is_size(x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef order_t *s = <order_t *> self.own
         cdef int sign
-        if not (is_price(x[0]) and is_size(x[1])):
-            return
         sign = trade_sign(&s.sign, x[0], x[2], NAN)
         scale_push(&s.scale, self.times, False, ts, x[0], x[1])
         if s.side != 0 and (sign != s.side or elapsed(ts, s.ts) > self.gap):

@@ -26,8 +26,9 @@ cdef class Kernel:
     cdef double *array(self, size_t n) except NULL
 
     # To be overridden. `start` finds the block zeroed; `step` gets one observation: ts, and the `reads` fields, NaN
-    # where one is not there.
+    # where one is not there. A kernel that looks at the time says which observations count: with others it stands.
     cdef void start(self) noexcept nogil
+    cdef bint counts(self, const double *x) noexcept nogil
     cdef void step(self, int64_t ts, const double *x) noexcept nogil
 
     cdef void link(self) noexcept nogil

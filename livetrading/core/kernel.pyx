@@ -73,6 +73,9 @@ cdef class Kernel:
     cdef void start(self) noexcept nogil:
         pass
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return True
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         pass
 
@@ -90,6 +93,8 @@ cdef class Kernel:
 
     cdef void observe(self, int64_t ts, const double *x) noexcept nogil:
         cdef report_t *last = report_of(self)
+        if not self.counts(x):
+            return
         if ts > last.ts:  # one that steps back, or is not there, reads as the last
             last.ts = ts
         self.step(0 if last.ts == INT64_MIN else last.ts, x)

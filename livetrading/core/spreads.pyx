@@ -215,6 +215,9 @@ cdef class RealizedSpread(WaitingKernel):
         s.kept.window = s.moved.window = self.n
         self.forget()
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_quote(x[2], x[3]) or is_price(x[0])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef realized_t *s = <realized_t *> self.own
         cdef bint quoted = is_quote(x[2], x[3]), traded
@@ -326,12 +329,13 @@ cdef class QuotedSpread(Kernel):
         s.spread.window = self.n
         s.lasted.window = max(self.n - 1, 1)
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_quote(x[0], x[1])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef quoted_t *s = <quoted_t *> self.own
         cdef double mid = 0.5 * x[0] + 0.5 * x[1], value
         cdef uint64_t span
-        if not is_quote(x[0], x[1]):
-            return
         if s.quotes > 0:
             total_push(&s.lasted, s.last * <double> elapsed(ts, s.ts))
         s.last, s.ts = 1e4 * (x[1] - x[0]) / mid, ts

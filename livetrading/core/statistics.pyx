@@ -377,11 +377,12 @@ cdef class Bursts(Kernel):
             self.event(at, side_of(r))
         s.variance = self.lam * s.variance + (1.0 - self.lam) * r * r
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0])
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef burst_t *s = <burst_t *> self.own
         cdef double before = s.price, at, branching, intensity, value
-        if not is_price(x[0]):
-            return
         s.price = x[0]
         if before == 0.0:
             s.begin = ts
@@ -823,13 +824,14 @@ cdef class Anomaly(Kernel):
         self.allocate(sizeof(anomaly_t), 0, reads=2, gives=3)
         self.reset()
 
+    cdef bint counts(self, const double *x) noexcept nogil:
+        return is_price(x[0]) and 0.0 <= x[1] <= 1.7976931348623157e308
+
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef anomaly_t *s = <anomaly_t *> self.own
         cdef double before = s.price, score, p, passes
         cdef double features[3]
         cdef int k = 0
-        if not (is_price(x[0]) and 0.0 <= x[1] <= 1.7976931348623157e308):
-            return
         s.price = x[0]
         features[2] = log1p_of(<double> (ts - s.ts) * 1e-9)
         s.ts = ts

@@ -468,11 +468,17 @@ class StepFormula(_Reporting):
         """Take the fields of `reads` at a time (ns, never back), NaN where one is not there."""
         raise NotImplementedError
 
+    def _valid(self, x: Sequence[float]) -> bool:
+        """Whether an observation counts; one that does not moves nothing, the time neither."""
+        return True
+
     def reset(self) -> None:
         self._last_ts = NO_TIME
         super().reset()
 
     def _take(self, ts: int, x: Sequence[float]) -> None:
+        if not self._valid(x):
+            return
         self._last_ts = max(ts, self._last_ts)
         self._observe(max(self._last_ts, 0) if self._last_ts == NO_TIME else self._last_ts, x)
 

@@ -126,6 +126,27 @@ def test_bad_weather(id: int, kind: str) -> None:
 
 
 @pytest.mark.parametrize("id", RUNNING)
+def test_a_skipped_observation_moves_nothing(id: int) -> None:
+    """Not even the time: what is skipped lies an hour ahead."""
+    columns = market(rows_of(id))
+    rows = np.arange(rows_of(id))
+    skipped = np.flatnonzero(rows % 7 == 3)
+    holes = {name: np.insert(column.astype(np.float64), skipped, nan) for name, column in columns.items()}
+    ts = np.insert(columns["ts"], skipped, columns["ts"][skipped] + 3600 * 10**9)
+    holes["ts"] = ts
+    kept = np.delete(np.arange(len(ts)), skipped + np.arange(len(skipped)))
+    said, other = run(id, columns, **given(id)), run(id, holes, **given(id))
+    for mine, theirs in (
+        (said.value, other.value),
+        (said.signal, other.signal),
+        (said.confidence, other.confidence),
+        (said.ready, other.ready),
+        *((column, other.outputs[name]) for name, column in said.outputs.items()),
+    ):
+        assert np.array_equal(mine, theirs[kept], equal_nan=mine.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("id", RUNNING)
 def test_warm_up(id: int) -> None:
     said = run(id, market(rows_of(id)), **given(id))
     warm_up = create(id, **given(id)).warm_up

@@ -264,10 +264,11 @@ class InformedTraderProbability(StepFormula):
         self._complete = 0
         self._counts: deque[tuple[float, float]] = deque(maxlen=self.n)
 
+    def _valid(self, x: Sequence[float]) -> bool:
+        return isfinite(x[0]) and x[0] > 0.0
+
     def _observe(self, ts: int, x: Sequence[float]) -> None:
         price, side = x
-        if not (isfinite(price) and price > 0.0):
-            return
         interval = ts // self._length
         if self._interval is not None and interval > self._interval:
             self._close(interval - self._interval)

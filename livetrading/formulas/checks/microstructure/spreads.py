@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from livetrading.formulas.checks.harness import Comparison, golden, reference
-from livetrading.formulas.checks.microstructure.tapes import SECOND, Trade, compare, rough, tape, trades
+from livetrading.formulas.checks.microstructure.tapes import SECOND, Trade, compare, good, rough, tape, trades
 from livetrading.formulas.registry import run
 
 
@@ -164,16 +164,19 @@ def realized() -> Mapping[str, float]:
 def resolutions(columns: dict[str, Any], horizon: float) -> tuple[list[tuple[int, float, float]], list[int]]:
     """Of each trade with a side the row that resolves it, what was kept and taken; their number by row."""
     of = {t.row: t for t in trades(columns, quoted=True, sized=False)}
-    now = np.maximum.accumulate(columns["ts"])
+    now = 0
     events: list[tuple[int, int, float]] = []  # row, ts, mid in force before
     mid = float("nan")
-    for row, ts in enumerate(now):
+    for row, ts in enumerate(columns["ts"]):
         bid, ask = columns["bid"][row], columns["ask"][row]
-        if isfinite(bid) and isfinite(ask) and 0 < bid < ask:
-            events.append((row, int(ts), mid))
+        told = isfinite(bid) and isfinite(ask) and 0 < bid < ask
+        if told or good(float(columns["price"][row])):
+            now = max(now, int(ts))
+        if told:
+            events.append((row, now, mid))
             mid = (bid + ask) / 2
         if row in of:
-            events.append((row, int(ts), mid))
+            events.append((row, now, mid))
     found = []
     for trade in of.values():
         if trade.sign != 0:
@@ -183,7 +186,7 @@ def resolutions(columns: dict[str, Any], horizon: float) -> tuple[list[tuple[int
                 kept = 2e4 * trade.sign * (trade.price - later[2]) / trade.mid
                 paid = 2e4 * trade.sign * (trade.price - trade.mid) / trade.mid
                 found.append((later[0], kept, paid - kept))
-    brought = np.zeros(len(now), int)
+    brought = np.zeros(len(columns["ts"]), int)
     for trade in of.values():
         brought[trade.row] += trade.sign != 0
     return found, np.cumsum(brought).tolist()
@@ -241,11 +244,12 @@ def quoted() -> Mapping[str, float]:
 def weighted_by_time() -> Iterator[Comparison]:
     for columns, n in ((rough(31, 400), 30), (rough(32, 300, 1e6), 3), (rough(33, 100), 1)):
         said = run(120, columns, n=n, limit_bps=0.4)
-        bid, ask, now = columns["bid"], columns["ask"], np.maximum.accumulate(columns["ts"])
+        bid, ask = columns["bid"], columns["ask"]
         valid = np.flatnonzero(np.isfinite(bid) & np.isfinite(ask) & (bid > 0) & (ask > bid))
+        now = np.maximum.accumulate(columns["ts"][valid])
         spread = 1e4 * (ask - bid)[valid] / ((ask + bid)[valid] / 2)
         for i in range(n - 1, len(valid)):
-            window, ts = spread[i + 1 - n : i + 1], now[valid[i + 1 - n : i + 1]]
+            window, ts = spread[i + 1 - n : i + 1], now[i + 1 - n : i + 1]
             stood = np.append(np.diff(ts), 0).astype(float)
             value = float(np.average(window, weights=stood) if stood.sum() > 0 else window.mean())
             expected = {"value": value, "last": window[-1], "signal": -1 if value > 0.4 else 1}

@@ -97,23 +97,27 @@ def trades(columns: Mapping[str, NDArray[Any]], quoted: bool = False, sized: boo
     found: list[Trade] = []
     prices: list[float] = []
     bid = ask = nan
-    now = np.maximum.accumulate(columns["ts"])
-    for row, ts in enumerate(now):
-        if quoted and good(columns["bid"][row]) and columns["bid"][row] < columns["ask"][row] < inf:
-            bid, ask = float(columns["bid"][row]), float(columns["ask"][row])
+    now = 0
+    for row, ts in enumerate(columns["ts"]):
         price, volume = float(columns["price"][row]), float(columns["volume"][row])
-        if not good(price) or (sized and not (isfinite(volume) and volume >= 0)) or (quoted and bid != bid):
+        traded = good(price) and (not sized or (isfinite(volume) and volume >= 0))
+        told = quoted and good(columns["bid"][row]) and columns["bid"][row] < columns["ask"][row] < inf
+        if told or traded:
+            now = max(now, int(ts))
+        if told:
+            bid, ask = float(columns["bid"][row]), float(columns["ask"][row])
+        if not traded or (quoted and bid != bid):
             continue
         prices.append(price)
         moves = [b - a for a, b in pairwise(prices) if b != a]
-        told, mid = columns["side"][row], (bid + ask) / 2
-        if isfinite(told) and told != 0:
-            sign = int(np.sign(told))
+        side, mid = columns["side"][row], (bid + ask) / 2
+        if isfinite(side) and side != 0:
+            sign = int(np.sign(side))
         elif quoted and price != mid:
             sign = 1 if price > mid else -1
         else:
             sign = int(np.sign(moves[-1])) if moves else 0
-        found.append(Trade(row, int(ts), price, volume, sign, bid, ask))
+        found.append(Trade(row, now, price, volume, sign, bid, ask))
     return found
 
 
