@@ -9,7 +9,8 @@ from livetrading.formulas.base import Batch
 from livetrading.formulas.checks.markets import market
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.panel import Panel, staggered
-from livetrading.formulas.registry import create, run
+from livetrading.formulas.parameters import parameters_of
+from livetrading.formulas.registry import FORMULA_REGISTRY, create, run
 
 IDS = (5, 131, 138, 141, 146, 147, 148, 150)
 SMALL: dict[int, dict[str, Any]] = {147: {"n": 60, "refit": 20}, 148: {"n": 60, "refit": 20}, 138: {"n": 50}}
@@ -83,6 +84,19 @@ def test_refits_are_spread() -> None:
     assert [f.parameters["phase"] for f in staggered([147, 148], phase=3)] == [3, 3]
     with pytest.raises(FormulaError, match="params must be some of"):
         staggered([147], bogus=1)
+
+
+def test_every_formula_that_counts_observations_to_its_refit_is_spread() -> None:
+    ids = [id for id, formula in FORMULA_REGISTRY.items() if "phase" in parameters_of(formula)]
+    phases: dict[int, list[int]] = {}
+    for formula in staggered(ids):
+        given = formula.parameters
+        every = given.get("refit", given.get("every"))
+        if every is not None:  # formula 3 counts bursts
+            phases.setdefault(every, []).append(given["phase"])
+    assert sum(len(group) for group in phases.values()) == len(ids) - 1
+    for every, group in phases.items():
+        assert len(set(group)) == min(len(group), every), every
 
 
 def test_a_channel_that_is_absent_is_named() -> None:

@@ -63,10 +63,10 @@ class _Map(SeriesFormula):
     def _prepare(self) -> None:
         if self.k > self.n:
             raise FormulaError(f"k must be at most n, {self.n}, was {self.k}")
-        self._fits = Schedule(self.n + FIRST, self.refit, self.phase)
+        self._schedule = Schedule(self.n + FIRST, self.refit, self.phase)
 
     def _fixed(self) -> tuple[str, ...]:
-        return ("_fits",)
+        return ("_schedule",)
 
     @property
     def gives(self) -> tuple[str, ...]:
@@ -87,12 +87,12 @@ class _Map(SeriesFormula):
         raise NotImplementedError
 
     def _advance(self, s: Series) -> None:
-        if s.count < self._fits.first:
+        if s.count < self._schedule.first:
             return
         price = float(s.last("price", 1)[0])
         self._hits.resolve(price)
         self._since += 1
-        if self._fits.due(s.count):
+        if self._schedule.due(s.count):
             self._draw(s)
         elif self._fitted is not None:
             self._learn(s)
@@ -116,7 +116,7 @@ class _Map(SeriesFormula):
         scale = Scale(x)
         z = scale(x)
         try:
-            with as_library():
+            with as_library(self.info.library):
                 places, notes = self._map(z)
                 trust = import_module("sklearn.manifold").trustworthiness
                 notes["trust"] = float(trust(z, places, n_neighbors=min(10, (self.n - 1) // 2)))

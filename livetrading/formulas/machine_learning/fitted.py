@@ -2,9 +2,11 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from math import isfinite, nan
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -24,16 +26,60 @@ SEED_MAX: Final = 2**32 - 1
 ZERO: Final = 1e-12
 
 
+class _OneBlas:
+    """Linear algebra on one thread while anyone is inside.
+
+    The number of its threads is the process's, so the first in sets it and the last out sets it back: who
+    leaves in between does not undo it for who stays.
+    """
+
+    def __init__(self) -> None:
+        self._door, self._inside, self._limits = Lock(), 0, ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._door:
+            if not self._inside:
+                self._limits.enter_context(import_module("threadpoolctl").threadpool_limits(1, "blas"))
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._door:
+                self._inside -= 1
+                if not self._inside:
+                    self._limits.close()
+
+
+_one_blas: Final = _OneBlas()
+
+
 @contextmanager
-def as_library() -> Iterator[None]:
+def as_library(library: str | None) -> Iterator[None]:
     """Let a library work on one thread, so that a seed gives the same bits, and keep its warnings back.
 
     Warnings are of the window (fewer distinct points than clusters, no convergence within the iterations that
     the definition grants), and the numbers say the same.
+
+    Parameters
+    ----------
+    library : str or None
+        Its name; None: numpy alone, on matrices too small for threads.
+
+    Notes
+    -----
+    Those that share a pool (scikit-learn and what stands on it) bring threadpoolctl; what works without it
+    has none, or is told its number of threads.
     """
-    limits = import_module("threadpoolctl").threadpool_limits
-    with warnings.catch_warnings(), limits(1):
+    with warnings.catch_warnings(), ExitStack() as limits:
         warnings.simplefilter("ignore")
+        if library is not None:
+            # what is loaded later would not be limited, and the first fit work on every core
+            for name in ("scipy.linalg", library):
+                import_module(name)
+        if library is not None and find_spec("threadpoolctl") is not None:
+            limits.enter_context(_one_blas())
+            limits.enter_context(import_module("threadpoolctl").threadpool_limits(1, "openmp"))
         yield
 
 
@@ -84,14 +130,14 @@ class Refitted(SeriesFormula):
     phase = Phase()
 
     def _prepare(self) -> None:
-        self._fits = Schedule(self._first(), self.refit, self.phase)
+        self._schedule = Schedule(self._first(), self.refit, self.phase)
 
     def _first(self) -> int:
         """Observations that count at the first fit."""
         return self.n + FIRST
 
     def _fixed(self) -> tuple[str, ...]:
-        return ("_fits",)
+        return ("_schedule",)
 
     @property
     def lookback(self) -> int:
@@ -103,13 +149,13 @@ class Refitted(SeriesFormula):
 
     def _due(self, s: Series) -> bool:
         """Fit where a fit is due; return whether there is something to read and it is time for it."""
-        since = s.count - self._fits.first
+        since = s.count - self._schedule.first
         if since < 0:
             return False
-        fits = self._fits.due(s.count)
+        fits = self._schedule.due(s.count)
         if fits:
             try:
-                with as_library():
+                with as_library(self.info.library):
                     self._fitted = self._fit(s)
             except (ValueError, FloatingPointError, np.linalg.LinAlgError):
                 pass  # a window that the library cannot be fitted to leaves the former model
@@ -152,7 +198,7 @@ class Forecast(Refitted):
         self._hits = HitRate(self.h)
 
     def _advance(self, s: Series) -> None:
-        if s.count < self._fits.first:
+        if s.count < self._schedule.first:
             return
         price = float(s.last("price", 1)[0])
         self._hits.resolve(price)
@@ -201,7 +247,7 @@ class Windowed(Refitted):
     def _advance(self, s: Series) -> None:
         if not self._due(s) or self._fitted is None:
             return
-        at_fit = self._fits.due(s.count)
+        at_fit = self._schedule.due(s.count)
         value, signal, confidence, others = self._read(
             self._fitted, self._fitted.scale(features_of(s, 1)), at_fit
         )
