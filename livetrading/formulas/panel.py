@@ -12,6 +12,7 @@ import numpy as np
 from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Columns, MarketHistory, Observation, Series, columns_of_rows
+from livetrading.formulas.libraries import one_thread
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import create, formula_class
 
@@ -196,12 +197,13 @@ class Panel:
         return {id: said[id] for id in self._formulas}
 
     def _map(self, work: Callable[[Any], T], items: list[Any]) -> list[T]:
-        if self._pool is None or len(items) < 2:
-            return [work(item) for item in items]
-        # A formula silences its libraries for itself; threads that do so at once would undo one another's.
-        with catch_warnings():
-            simplefilter("ignore")
-            return list(self._pool.map(work, items))
+        with one_thread():
+            if self._pool is None or len(items) < 2:
+                return [work(item) for item in items]
+            # Formulas silence their libraries; threads that do so at once would undo one another's.
+            with catch_warnings():
+                simplefilter("ignore")
+                return list(self._pool.map(work, items))
 
     def state(self) -> dict[str, Any]:
         """Return all that it remembers."""

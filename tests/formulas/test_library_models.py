@@ -1,10 +1,6 @@
 """What the rows of the library models say beyond their numbers (71 to 90)."""
 
-import os
-import subprocess
 import sys
-import warnings
-from importlib import import_module
 from math import isnan, nan
 from typing import Any
 
@@ -18,7 +14,7 @@ from livetrading.formulas.checks.machine_learning.slow import rows
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.machine_learning.embeddings import nearest, vote
 from livetrading.formulas.machine_learning.ensembles import stack, stacked_p_up
-from livetrading.formulas.machine_learning.fitted import Scale, as_library
+from livetrading.formulas.machine_learning.fitted import Scale
 from livetrading.formulas.registry import create, run
 
 SMALL: dict[str, int] = {"n": 60, "h": 5, "refit": 40, "stride": 7}
@@ -76,36 +72,6 @@ class TestSchedule:
 
 
 class TestThreads:
-    def test_the_first_fit_of_a_process_is_on_one_too(self) -> None:
-        code = (
-            "from livetrading.formulas.machine_learning.fitted import as_library\n"
-            "with as_library('sklearn'):\n"
-            "    import sklearn.cluster, threadpoolctl\n"
-            "    print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()})\n"
-        )
-        many = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
-        said = subprocess.run(
-            [sys.executable, "-c", code], env=many, capture_output=True, text=True, check=True
-        )
-        assert said.stdout.strip() == "{1}"
-
-    def test_who_leaves_first_does_not_undo_it_for_the_other(self) -> None:
-        pools = import_module("threadpoolctl")
-
-        def blas() -> set[int]:
-            return {p["num_threads"] for p in pools.threadpool_info() if p["user_api"] == "blas"}
-
-        import_module("scipy.linalg")
-        with warnings.catch_warnings(), pools.threadpool_limits(2, "blas"):
-            before = blas()
-            one, other = as_library("scipy"), as_library("scipy")
-            one.__enter__()
-            other.__enter__()
-            one.__exit__(None, None, None)
-            assert blas() == {1}
-            other.__exit__(None, None, None)
-            assert blas() == before
-
     def test_components_need_no_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "threadpoolctl", None)
         monkeypatch.setitem(sys.modules, "scipy.linalg", None)

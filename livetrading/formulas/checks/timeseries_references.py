@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.checks.harness import Comparison, reference
 from livetrading.formulas.checks.markets import returns, walk
+from livetrading.formulas.libraries import quietly
 from livetrading.formulas.registry import run
 from livetrading.formulas.timeseries.autoregression import arma_fit, granger
 from livetrading.formulas.timeseries.decomposition import (
@@ -16,7 +17,6 @@ from livetrading.formulas.timeseries.decomposition import (
     empirical_modes,
     wavelet_approximation,
 )
-from livetrading.formulas.timeseries.rules import quietly
 from livetrading.formulas.timeseries.spectrum import strongest_line, tapers_of
 from livetrading.formulas.timeseries.state_space import Factor, Regimes, Trend, fit_factor
 from livetrading.formulas.timeseries.threshold import regime_ssr, threshold

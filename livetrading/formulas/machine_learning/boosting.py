@@ -1,11 +1,11 @@
 """Forecasts by the boosted-tree libraries (77 to 79)."""
 
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livetrading.formulas.libraries import library
 from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Forecast
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
@@ -55,7 +55,7 @@ class XGBoostLike(Forecast):
         return tuple(f"imp_{j}" for j in range(8))
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        boosted = import_module("xgboost").XGBClassifier(
+        boosted = library("xgboost").XGBClassifier(
             n_estimators=self.rounds,
             max_depth=self.depth,
             learning_rate=self.eta,
@@ -108,7 +108,7 @@ class LightGBMLike(Forecast):
     lam = Real(1.0, "penalty of the leaves", low=0.0)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        boosted = import_module("lightgbm").LGBMClassifier(
+        boosted = library("lightgbm").LGBMClassifier(
             n_estimators=self.rounds,
             num_leaves=self.leaves,
             learning_rate=self.eta,
@@ -160,7 +160,7 @@ class CatBoostLike(Forecast):
     l2 = Real(3.0, "penalty of the leaves", low=0.0)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        boosted = import_module("catboost").CatBoostClassifier(
+        boosted = library("catboost").CatBoostClassifier(
             iterations=self.rounds,
             depth=self.depth,
             learning_rate=self.eta,

@@ -1,12 +1,12 @@
 """Regimes and directions in a window of features: clusters, mixtures, components (81, 83 to 85)."""
 
-from importlib import import_module
 from math import sqrt
 from typing import Any, ClassVar
 
 import numpy as np
 
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.libraries import library
 from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Reading, Scale, Windowed
 from livetrading.formulas.parameters import Whole
 from livetrading.formulas.registry import register
@@ -67,7 +67,7 @@ class KMeansRegime(_Clusters):
         return ("inertia", *(f"share_{j}" for j in range(self.k)), "d1")
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
-        found = import_module("sklearn.cluster").KMeans(
+        found = library("sklearn.cluster").KMeans(
             self.k, n_init=10, algorithm="lloyd", max_iter=300, tol=1e-4, random_state=self.seed
         )
         found.fit(np.ascontiguousarray(z[:, PLANE]))
@@ -119,13 +119,13 @@ class HierarchicalCluster(_Clusters):
         return ("cophenetic", "top_height", "share")
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
-        tree = import_module("scipy.cluster.hierarchy")
+        tree = library("scipy.cluster.hierarchy")
         points = np.ascontiguousarray(z[:, PLANE])
         links = tree.linkage(points, "ward")
         labels = tree.fcluster(links, self.k, "maxclust") - 1
         means = np.array([points[labels == j].mean(axis=0) for j in range(labels.max() + 1)])
         order = np.argsort(means[:, 0], kind="stable")
-        correlation = float(tree.cophenet(links, import_module("scipy.spatial.distance").pdist(points))[0])
+        correlation = float(tree.cophenet(links, library("scipy.spatial.distance").pdist(points))[0])
         notes = {
             "cophenetic": correlation if correlation == correlation else 0.0,
             "top_height": float(links[-1, 2]),
@@ -175,7 +175,7 @@ class GaussianMixtureRegime(_Clusters):
         return (*(f"post_{j}" for j in range(self.k)), "bic", "loglik")
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
-        mixture = import_module("sklearn.mixture").GaussianMixture(
+        mixture = library("sklearn.mixture").GaussianMixture(
             self.k,
             covariance_type="full",
             reg_covar=1e-6,

@@ -1,6 +1,5 @@
 """Forecasts by vote of the neighbours on a map of the window in two dimensions (86, 87)."""
 
-from importlib import import_module
 from math import nan
 from typing import Any, ClassVar, Final
 
@@ -10,8 +9,9 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library, quietly
 from livetrading.formulas.machine_learning.features import FIRST, HitRate, labels, up_down
-from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Scale, as_library, features_of
+from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Scale, features_of
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 
@@ -115,14 +115,14 @@ class _Map(SeriesFormula):
         x = features_of(s, self.n)
         scale = Scale(x)
         z = scale(x)
-        try:
-            with as_library(self.info.library):
-                places, notes = self._map(z)
-                trust = import_module("sklearn.manifold").trustworthiness
-                notes["trust"] = float(trust(z, places, n_neighbors=min(10, (self.n - 1) // 2)))
-        except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+        drawn = attempt(lambda: self._map(z))
+        if drawn is None:
             self._learn(s)
             return
+        places, notes = drawn
+        trust = library("sklearn.manifold").trustworthiness
+        neighbours = min(10, (self.n - 1) // 2)
+        notes["trust"] = float(quietly(trust, z, places, n_neighbors=neighbours))
         self._fitted = Fitted((z, places), scale, **notes)
         self._since = 0
         self._y = labels(s.last("price", self.n), self.h)
@@ -195,7 +195,7 @@ class TSNEVisualization(_Map):
         return ("p_up", "hit_rate", "kl", "e0", "e1", "trust")
 
     def _map(self, z: Floats) -> tuple[Floats, dict[str, float]]:
-        found = import_module("sklearn.manifold").TSNE(
+        found = library("sklearn.manifold").TSNE(
             2,
             perplexity=self.perplexity,
             init="pca",
@@ -248,7 +248,7 @@ class UMAPEmbedding(_Map):
             raise FormulaError(f"neighbors must be below n, {self.n}, was {self.neighbors}")
 
     def _map(self, z: Floats) -> tuple[Floats, dict[str, float]]:
-        found = import_module("umap").UMAP(
+        found = library("umap").UMAP(
             n_neighbors=self.neighbors,
             min_dist=self.min_dist,
             n_components=2,

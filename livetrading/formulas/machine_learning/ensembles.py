@@ -1,6 +1,5 @@
 """Forecasts by trees, boosted, bagged, stacked and voting, and by naive Bayes (71 to 76, 80)."""
 
-from importlib import import_module
 from math import exp, log, nan
 from typing import Any, ClassVar
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.base import Schedule, SeriesFormula
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import library
 from livetrading.formulas.machine_learning.features import FIRST, HitRate, labels, up_down
 from livetrading.formulas.machine_learning.fitted import (
     Fitted,
@@ -81,7 +81,7 @@ class RandomForestSignal(Forecast):
         return ("oob_score", *IMPORTANCES)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        forest = import_module("sklearn.ensemble").RandomForestClassifier(
+        forest = library("sklearn.ensemble").RandomForestClassifier(
             self.trees,
             max_depth=self.max_depth,
             min_samples_leaf=self.min_leaf,
@@ -136,7 +136,7 @@ class GradientBoostingSignal(Forecast):
         return ("train_deviance",)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        boosted = import_module("sklearn.ensemble").GradientBoostingClassifier(
+        boosted = library("sklearn.ensemble").GradientBoostingClassifier(
             n_estimators=self.trees,
             learning_rate=self.eta,
             max_depth=self.max_depth,
@@ -184,8 +184,8 @@ class AdaBoostSignal(Forecast):
         return ("mean_error", "rounds_used")
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        stump = import_module("sklearn.tree").DecisionTreeClassifier(max_depth=1)
-        boosted = import_module("sklearn.ensemble").AdaBoostClassifier(
+        stump = library("sklearn.tree").DecisionTreeClassifier(max_depth=1)
+        boosted = library("sklearn.ensemble").AdaBoostClassifier(
             stump, n_estimators=self.rounds, learning_rate=self.rate, random_state=self.seed
         )
         boosted.fit(z, y)
@@ -229,8 +229,8 @@ class BaggingSignal(Forecast):
         return ("disagreement",)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        tree = import_module("sklearn.tree").DecisionTreeClassifier(min_samples_leaf=self.min_leaf)
-        bagged = import_module("sklearn.ensemble").BaggingClassifier(
+        tree = library("sklearn.tree").DecisionTreeClassifier(min_samples_leaf=self.min_leaf)
+        bagged = library("sklearn.ensemble").BaggingClassifier(
             tree, n_estimators=self.bags, random_state=self.seed, n_jobs=1
         )
         bagged.fit(z, y)
@@ -255,10 +255,8 @@ def _share_up(tree: Any, row: NDArray[np.float32]) -> float:
 
 
 def _bases(seed: int) -> list[tuple[str, Any]]:
-    linear, bayes = import_module("sklearn.linear_model"), import_module("sklearn.naive_bayes")
-    tree = import_module("sklearn.tree").DecisionTreeClassifier(
-        max_depth=3, min_samples_leaf=20, random_state=seed
-    )
+    linear, bayes = library("sklearn.linear_model"), library("sklearn.naive_bayes")
+    tree = library("sklearn.tree").DecisionTreeClassifier(max_depth=3, min_samples_leaf=20, random_state=seed)
     return [("lr", linear.LogisticRegression(C=1.0, max_iter=200)), ("nb", bayes.GaussianNB()), ("dt", tree)]
 
 
@@ -288,7 +286,7 @@ def stack(z: Floats, y: Labels, bases: list[Any], blocks: int, h: int) -> tuple[
         The bases fitted to all pairs, and the logistic regression on their forecasts; None where the pairs
         forecast are of one class.
     """
-    clone = import_module("sklearn.base").clone
+    clone = library("sklearn.base").clone
     cuts = np.array_split(np.arange(len(y)), blocks)
     said, told = [], []
     for k in range(1, blocks):
@@ -300,7 +298,7 @@ def stack(z: Floats, y: Labels, bases: list[Any], blocks: int, h: int) -> tuple[
     whole = [clone(base).fit(z, y) for base in bases]
     if not told or len(np.unique(np.concatenate(told))) < 2:
         return whole, None
-    meta = import_module("sklearn.linear_model").LogisticRegression(C=1.0, max_iter=200)
+    meta = library("sklearn.linear_model").LogisticRegression(C=1.0, max_iter=200)
     return whole, meta.fit(np.concatenate(said), np.concatenate(told))
 
 
@@ -389,7 +387,7 @@ class VotingClassifier(Forecast):
         return ("votes_up",)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        voting = import_module("sklearn.ensemble").VotingClassifier(_bases(self.seed), voting="soft")
+        voting = library("sklearn.ensemble").VotingClassifier(_bases(self.seed), voting="soft")
         return voting.fit(z, y), {}
 
     def _read(self, fitted: Fitted, z: Floats, at_fit: bool) -> Reading:

@@ -1,12 +1,7 @@
 """What library models share: scaled features of the last trades, fits now and then, readings in between."""
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Mapping
 from math import isfinite, nan
-from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -14,73 +9,17 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt
 from livetrading.formulas.machine_learning.features import FIRST, HitRate, features, labels, up_down
 from livetrading.formulas.parameters import Real, Whole
 
-__all__ = ["Fitted", "Forecast", "Reading", "Refitted", "Scale", "Windowed", "as_library", "features_of"]
+__all__ = ["Fitted", "Forecast", "Reading", "Refitted", "Scale", "Windowed", "features_of"]
 
 Floats = NDArray[np.float64]
 Reading = tuple[float, int, float, Mapping[str, float]]
 """Value, signal, confidence and the outputs that belong to them."""
 SEED_MAX: Final = 2**32 - 1
 ZERO: Final = 1e-12
-
-
-class _OneBlas:
-    """Linear algebra on one thread while anyone is inside.
-
-    The number of its threads is the process's, so the first in sets it and the last out sets it back: who
-    leaves in between does not undo it for who stays.
-    """
-
-    def __init__(self) -> None:
-        self._door, self._inside, self._limits = Lock(), 0, ExitStack()
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._door:
-            if not self._inside:
-                self._limits.enter_context(import_module("threadpoolctl").threadpool_limits(1, "blas"))
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._door:
-                self._inside -= 1
-                if not self._inside:
-                    self._limits.close()
-
-
-_one_blas: Final = _OneBlas()
-
-
-@contextmanager
-def as_library(library: str | None) -> Iterator[None]:
-    """Let a library work on one thread, so that a seed gives the same bits, and keep its warnings back.
-
-    Warnings are of the window (fewer distinct points than clusters, no convergence within the iterations that
-    the definition grants), and the numbers say the same.
-
-    Parameters
-    ----------
-    library : str or None
-        Its name; None: numpy alone, on matrices too small for threads.
-
-    Notes
-    -----
-    Those that share a pool (scikit-learn and what stands on it) bring threadpoolctl; what works without it
-    has none, or is told its number of threads.
-    """
-    with warnings.catch_warnings(), ExitStack() as limits:
-        warnings.simplefilter("ignore")
-        if library is not None:
-            # what is loaded later would not be limited, and the first fit work on every core
-            for name in ("scipy.linalg", library):
-                import_module(name)
-        if library is not None and find_spec("threadpoolctl") is not None:
-            limits.enter_context(_one_blas())
-            limits.enter_context(import_module("threadpoolctl").threadpool_limits(1, "openmp"))
-        yield
 
 
 class Scale:
@@ -154,11 +93,9 @@ class Refitted(SeriesFormula):
             return False
         fits = self._schedule.due(s.count)
         if fits:
-            try:
-                with as_library(self.info.library):
-                    self._fitted = self._fit(s)
-            except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-                pass  # a window that the library cannot be fitted to leaves the former model
+            found = attempt(lambda: self._fit(s))
+            if found is not None:  # a window that the library cannot be fitted to leaves the former model
+                self._fitted = found
         return self._fitted is not None and (fits or since % self.stride == 0)
 
     def _fit(self, s: Series) -> Fitted | None:

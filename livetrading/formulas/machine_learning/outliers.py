@@ -1,11 +1,11 @@
 """Filters by how unlike its window an observation is (82, 88 to 90)."""
 
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.libraries import library
 from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Reading, Scale, Windowed
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
@@ -58,7 +58,7 @@ class DBSCANAnomaly(Windowed):
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
         points = np.ascontiguousarray(z[:, DENSITY])
-        found = import_module("sklearn.cluster").DBSCAN(self.eps, min_samples=self.min_samples).fit(points)
+        found = library("sklearn.cluster").DBSCAN(self.eps, min_samples=self.min_samples).fit(points)
         noise = found.labels_ == -1
         notes = {
             "clusters": float(found.labels_.max() + 1),
@@ -114,7 +114,7 @@ class IsolationForest(Windowed):
         return ("gate",)
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
-        forest = import_module("sklearn.ensemble").IsolationForest(
+        forest = library("sklearn.ensemble").IsolationForest(
             n_estimators=self.trees, max_samples=self.sub, random_state=self.seed, n_jobs=1
         )
         forest.fit(z)
@@ -167,7 +167,7 @@ class LOFAnomaly(Windowed):
         return ("gate",)
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
-        neighbours = import_module("sklearn.neighbors").LocalOutlierFactor(self.k, novelty=True)
+        neighbours = library("sklearn.neighbors").LocalOutlierFactor(self.k, novelty=True)
         return neighbours.fit(z[:-1]), {}
 
     def _read(self, fitted: Fitted, z: Floats, at_fit: bool) -> Reading:
@@ -214,7 +214,7 @@ class OneClassSVM(Windowed):
         return ("sv_share", "outlier_share", "gate")
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
-        boundary = import_module("sklearn.svm").OneClassSVM(kernel="rbf", nu=self.nu, gamma=self.gamma).fit(z)
+        boundary = library("sklearn.svm").OneClassSVM(kernel="rbf", nu=self.nu, gamma=self.gamma).fit(z)
         f = boundary.decision_function(z)
         notes = {
             "sv_share": len(boundary.support_) / len(z),

@@ -1,9 +1,7 @@
 """Pairs and baskets: cointegration and hedge ratios (147 to 150)."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from livetrading.core.variates import log
 from livetrading.formulas.base import Batch, KernelFormula, Phase, Schedule, SeriesFormula, StepFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Columns, Observation, Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
 
@@ -115,13 +114,11 @@ class EngleGrangerCoint(SeriesFormula):
         e = u - beta * v
         if _flat(e, y):
             return
-        with catch_warnings():
-            simplefilter("ignore")
-            t, p, _ = import_module("statsmodels.tsa.stattools").coint(
-                y, x, trend="c", maxlag=self.lags, autolag=None
-            )
-        if not (np.isfinite(t) and np.isfinite(p)):
+        coint = library("statsmodels.tsa.stattools").coint
+        found = attempt(lambda: coint(y, x, trend="c", maxlag=self.lags, autolag=None)[:2])
+        if found is None or not np.all(np.isfinite(found)):
             return
+        t, p = found
         self._fit = float(t), float(min(max(p, 0.0), 1.0)), my - beta * mx, beta, float(np.std(e))
 
 
@@ -238,12 +235,10 @@ class JohansenCoint(StepFormula):
         for part in (centred, moves - moves.mean(axis=0)):
             if not np.linalg.cond(part.T @ part) <= 1.0 / ZERO:
                 return
-        with catch_warnings():
-            simplefilter("ignore")
-            try:
-                test = import_module("statsmodels.tsa.vector_ar.vecm").coint_johansen(y, 0, self.lags)
-            except np.linalg.LinAlgError:
-                return
+        johansen = library("statsmodels.tsa.vector_ar.vecm").coint_johansen
+        test = attempt(lambda: johansen(y, 0, self.lags))
+        if test is None:
+            return
         trace, crit = np.real(test.lr1), test.cvt[:, 1]
         v = np.real(test.evec[:, 0])
         if not (np.all(np.isfinite(v)) and np.all(np.isfinite(trace))):

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from importlib import import_module
 from math import isfinite, log, log1p, nan, sqrt
 from typing import Any, ClassVar, Final
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from livetrading.core.flow import trade_side
 from livetrading.formulas.base import Phase, Schedule, StepFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.microstructure.impact import WINDOW_MAX
 from livetrading.formulas.parameters import Whole
 from livetrading.formulas.registry import register
@@ -189,11 +189,10 @@ class PermanentImpact(_Tape):
 
     def _estimate(self) -> None:
         x, r = np.array(self._sides), np.array(self._moves)
-        try:
-            with np.errstate(all="ignore"):
-                response, immediate = sign_response(x, r, self.p, self.H)
-        except np.linalg.LinAlgError:
+        found = attempt(lambda: sign_response(x, r, self.p, self.H))
+        if found is None:
             return
+        response, immediate = found
         value, size = float(np.sum(response)), float(np.sum(np.abs(response)))
         if not isfinite(size):
             return
@@ -223,7 +222,7 @@ def propagator(e: Floats, r: Floats, lags: int) -> Floats | None:
     Bouchaud, Gefen, Potters, Wyart (2004), Quant. Finance 4; Eisler, Bouchaud, Kockelkoren (2012), Quant.
     Finance 12.
     """
-    linalg = import_module("scipy.linalg")
+    linalg = library("scipy.linalg")
     n = len(e)
     c = np.array([e[lag:] @ e[: n - lag] for lag in range(lags + 1)]) / n
     s = np.array([r[lag:] @ e[: n - lag] for lag in range(lags + 1)]) / n

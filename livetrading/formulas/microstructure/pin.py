@@ -3,7 +3,6 @@
 from collections import Counter, deque
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import import_module
 from itertools import product
 from math import exp, inf, isfinite, log, nan
 from typing import Any, ClassVar, Final
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from livetrading.core.flow import trade_side
 from livetrading.formulas.base import Phase, Schedule, StepFormula
+from livetrading.formulas.libraries import library
 from livetrading.formulas.microstructure.impact import WINDOW_MAX
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
@@ -32,7 +32,7 @@ NEAR: Final = 0.5
 
 
 def _log_factorials(counts: Floats) -> Floats:
-    special = import_module("scipy.special")
+    special = library("scipy.special")
     logs: Floats = special.gammaln(counts + 1.0)
     return logs
 
@@ -156,7 +156,7 @@ def _maximum(counts: tuple[tuple[float, float, int], ...]) -> tuple[float, float
     starts = _starts(float(buys @ weights / weights.sum()), float(sells @ weights / weights.sum()))
     if not len(starts):
         return None
-    minimize = import_module("scipy.optimize").minimize
+    minimize = library("scipy.optimize").minimize
     best, parameters = inf, None
     seen: list[float] = []
     with np.errstate(all="ignore"):

@@ -1,6 +1,5 @@
 """Bursts of large moves: a self-exciting process of events."""
 
-from importlib import import_module
 from math import isfinite
 from typing import Final
 
@@ -11,6 +10,7 @@ from livetrading.core.kernel import Kernel
 from livetrading.core.statistics import Bursts, hawkes_loglik
 from livetrading.formulas.base import KernelFormula, Phase
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.libraries import library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 
@@ -50,7 +50,7 @@ def fit_hawkes(times: list[float] | NDArray[np.float64]) -> tuple[float, float, 
         mu, eta, beta = x.tolist()
         return -hawkes_loglik(scaled, mu, eta * beta, beta, end)
 
-    minimize = import_module("scipy.optimize").minimize
+    minimize = library("scipy.optimize").minimize
     best = None
     for eta in STARTS:
         found = minimize(cost, (1.0 - eta, eta, 1.0), method="L-BFGS-B", bounds=BOUNDS)

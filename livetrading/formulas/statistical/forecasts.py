@@ -1,6 +1,5 @@
 """Forecasts of the next move by models of a window: smoothing, quantile regression, boosted stumps."""
 
-from importlib import import_module
 from math import exp, isfinite, log, sqrt
 from typing import Any, Final, NamedTuple
 
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Reals, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FittedFormula, attempt, clip01, forecast_signal, sign
+from livetrading.formulas.statistical.windows import FittedFormula, clip01, forecast_signal, sign
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def fit_smoothing(price: Floats) -> tuple[float, float, float] | None:
     ----------
     Hyndman, Koehler, Ord, Snyder (2008), Forecasting with Exponential Smoothing (model A,N,N).
     """
-    minimize = import_module("scipy.optimize").minimize_scalar
+    minimize = library("scipy.optimize").minimize_scalar
     listed = price.tolist()
 
     def fit() -> Any:
@@ -133,7 +133,7 @@ def fit_quantile(x: Floats, y: Floats, tau: float) -> Floats | None:
     ----------
     Koenker and Bassett (1978), Econometrica 46.
     """
-    regressor = import_module("sklearn.linear_model").QuantileRegressor
+    regressor = library("sklearn.linear_model").QuantileRegressor
     found = attempt(lambda: regressor(quantile=tau, alpha=0, solver="highs").fit(x, y))
     if found is None:
         return None
@@ -241,7 +241,7 @@ def fit_stumps(x: Floats, up: NDArray[np.bool_], trees: int, rate: float, seed: 
     if not len(up) or up.all() or not up.any():
         none = np.empty(0)
         return Stumps(0.0, np.empty(0, np.int64), none, none, none, 0.0)
-    classifier = import_module("sklearn.ensemble").GradientBoostingClassifier
+    classifier = library("sklearn.ensemble").GradientBoostingClassifier
     model = classifier(n_estimators=trees, max_depth=1, learning_rate=rate, subsample=1.0, random_state=seed)
     found = attempt(lambda: model.fit(x, up.astype(np.int64)))
     if found is None:

@@ -1,6 +1,5 @@
 """Inference that is drawn anew now and then: cointegration with a peer, the bootstrap of the mean."""
 
-from importlib import import_module
 from math import sqrt
 from typing import NamedTuple
 
@@ -10,9 +9,16 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series, log_returns
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FLAT, WindowFormula, attempt, clip01, flat, sign
+from livetrading.formulas.statistical.windows import (
+    FLAT,
+    WindowFormula,
+    clip01,
+    flat,
+    sign,
+)
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +71,7 @@ def phillips_ouliaris(y: Floats, x: Floats, bandwidth: int) -> Cointegration:
 
 def cointegration_p(y: Floats, x: Floats, bandwidth: int) -> float:
     """Return the p-value of Z_t, by the response surfaces of arch; 1 where it cannot be told."""
-    test = import_module("arch.unitroot.cointegration").phillips_ouliaris
+    test = library("arch.unitroot.cointegration").phillips_ouliaris
     p = attempt(
         lambda: float(test(y, x, trend="c", test_type="Zt", kernel="bartlett", bandwidth=bandwidth).pvalue)
     )
@@ -165,7 +171,7 @@ def bootstrap_means(r: Floats, block: int, count: int, seed: int, run: int) -> F
     ----------
     Politis and Romano (1994), JASA 89.
     """
-    bootstrap = import_module("arch.bootstrap").StationaryBootstrap
+    bootstrap = library("arch.bootstrap").StationaryBootstrap
     draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, run])))
     return np.asarray(bootstrap(block, r, seed=draws).apply(np.mean, count), np.float64)[:, 0]
 

@@ -1,6 +1,5 @@
 """Laws fitted to returns, by which the next is scored: Student's t, a mixture of two normals."""
 
-from importlib import import_module
 from math import exp, isfinite, log, pi, sqrt
 from typing import Any, NamedTuple
 
@@ -9,9 +8,10 @@ from numpy.typing import NDArray
 
 from livetrading.core.statistics import student_two_sided
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FittedFormula, attempt, clip01, sign
+from livetrading.formulas.statistical.windows import FittedFormula, clip01, sign
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def fit_student(y: Floats) -> Student | None:
     ----------
     Lange, Little, Taylor (1989), JASA 84.
     """
-    t = import_module("scipy.stats").t
+    t = library("scipy.stats").t
     found = attempt(lambda: t.fit(y, 5.0, loc=np.median(y), scale=0.75))
     if found is None or not all(isfinite(one) for one in found) or not found[2] > 0.0:
         return None
@@ -132,7 +132,7 @@ def fit_mixture(y: Floats, seed: int) -> Mixture | None:
     ----------
     Dempster, Laird, Rubin (1977), JRSS B 39.
     """
-    mixture = import_module("sklearn.mixture").GaussianMixture
+    mixture = library("sklearn.mixture").GaussianMixture
 
     def fit() -> Any:
         model = mixture(

@@ -11,7 +11,15 @@ from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FLAT, WindowFormula, clip01, flat, sign, whole, within
+from livetrading.formulas.statistical.windows import (
+    FLAT,
+    WindowFormula,
+    clip01,
+    flat,
+    sign,
+    whole,
+    within,
+)
 
 Floats = NDArray[np.float64]
 QUARTILE: Final = 0.67448975019608174320

@@ -12,7 +12,13 @@ from livetrading.formulas.base import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FLAT, WindowFormula, clip01, sign, whole
+from livetrading.formulas.statistical.windows import (
+    FLAT,
+    WindowFormula,
+    clip01,
+    sign,
+    whole,
+)
 
 Floats = NDArray[np.float64]
 

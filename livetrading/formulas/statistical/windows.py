@@ -1,7 +1,5 @@
 """What formulas of a window of returns share: when they are ready, when a model is fitted, signals."""
 
-import warnings
-from collections.abc import Callable
 from math import erf, floor, sqrt
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -52,16 +50,6 @@ def forecast_signal(f: float, s: float, z0: float, least: float = FLAT) -> tuple
         return 0, 0.0
     z = f / s
     return (sign(f) if abs(z) >= z0 else 0), within(z)
-
-
-def attempt(fit: Callable[[], T | None]) -> T | None:
-    """Return what a library's fit finds, without its warnings; None where it raises what a fit does."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            return fit()
-        except (ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError):
-            return None
 
 
 class WindowFormula(SeriesFormula):

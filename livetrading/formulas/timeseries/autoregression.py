@@ -1,7 +1,6 @@
 """Linear autoregressions: Yule-Walker, ARMA, Beveridge-Nelson, vector autoregression (31-33, 54, 58)."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from math import sqrt
 from typing import Any, ClassVar
 
@@ -12,9 +11,10 @@ from livetrading.core.variates import log_return
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, attempt, forecast_signal
+from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, forecast_signal
 
 __all__ = [
     "ARMAModel",
@@ -141,7 +141,7 @@ def arma_fit(y: Floats, p: int, q: int) -> tuple[list[float], list[float], float
         y_t = sum phi_i y_{t-i} + e_t + sum theta_j e_{t-j}; None where the fit is refused: a parameter that
         is not finite, a root of the AR polynomial not outside the unit circle, one of the MA inside.
     """
-    innovations = import_module("statsmodels.tsa.arima.estimators.innovations")
+    innovations = library("statsmodels.tsa.arima.estimators.innovations")
 
     def fit() -> tuple[list[float], list[float], float] | None:
         found = innovations.innovations_mle(y, order=(p, 0, q), demean=False)[0]
@@ -514,7 +514,7 @@ def granger(y: Floats, p: int) -> tuple[Floats, float, float, float] | None:
     (coefficients, ssr, f_stat, p_value), or None where the fit leaves nothing to compare
         Of shape (2p + 1, 2), a column an equation; the sum of squared residuals of the first.
     """
-    special = import_module("scipy.special")
+    special = library("scipy.special")
     design, own = vector_rows(y, p), y[p:]
     coefficients = np.linalg.lstsq(design, own, rcond=None)[0]
     alone = design[:, [0, *range(1, 2 * p + 1, 2)]]

@@ -1,6 +1,5 @@
 """Decompositions of a window of log prices: wavelets, empirical modes, singular spectrum (55-57)."""
 
-from importlib import import_module
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -9,9 +8,16 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library, quietly
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, attempt, dollars, faded, quietly, sign
+from livetrading.formulas.timeseries.rules import (
+    NEGLIGIBLE,
+    Refitted,
+    dollars,
+    faded,
+    sign,
+)
 
 __all__ = [
     "EMDDecomposition",
@@ -68,7 +74,7 @@ def wavelet_approximation(x: Floats, wavelet: str, level: int) -> tuple[Floats, 
     ----------
     Mallat (1989), IEEE Trans. PAMI 11.
     """
-    pywt = import_module("pywt")
+    pywt = library("pywt")
     parts = quietly(lambda: pywt.wavedec(x.copy(), wavelet, mode="smooth", level=level))
     alone = [parts[0], *(None for _ in parts[1:])]
     smooth: Floats = pywt.waverec(alone, wavelet, mode="smooth")[: len(x)]
@@ -136,7 +142,7 @@ def extrema(h: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def envelope(at: NDArray[np.int64], h: Floats) -> Floats:
     """Return the cubic spline through extrema, the two nearest each end mirrored about it."""
-    interpolate = import_module("scipy.interpolate")
+    interpolate = library("scipy.interpolate")
     end = len(h) - 1
     where = np.concatenate([-at[:2], at, 2 * end - at[-2:]])
     where, first = np.unique(where, return_index=True)

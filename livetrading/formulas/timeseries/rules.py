@@ -1,7 +1,6 @@
 """What the rows share: the forecast's signal, the direction of a move, degenerate windows, refits."""
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import erf, exp, sqrt
 from typing import Any, Final, TypeVar
 
@@ -15,12 +14,10 @@ __all__ = [
     "NEGLIGIBLE",
     "Recent",
     "Refitted",
-    "attempt",
     "direction",
     "dollars",
     "faded",
     "forecast_signal",
-    "quietly",
     "sign",
     "two_sided",
 ]
@@ -68,21 +65,6 @@ def faded(z: float, entry: float) -> int:
 def dollars(log_price: float) -> float:
     """e^x, at most about 8e307."""
     return exp(min(log_price, 709.0))
-
-
-def quietly(work: Callable[..., T], *given: Any, **named: Any) -> T:
-    """Call something of a library without its warnings."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return work(*given, **named)
-
-
-def attempt(fit: Callable[[], T | None]) -> T | None:
-    """Return what a fit finds; None, for it has failed, where it raises over its numbers."""
-    try:
-        return quietly(fit)
-    except (ValueError, ArithmeticError, IndexError, RuntimeError):
-        return None
 
 
 class Recent:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from math import cos, pi, sin
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 from livetrading.formulas.timeseries.rules import NEGLIGIBLE, forecast_signal
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 @lru_cache(maxsize=16)
 def tapers_of(n: int, NW: float, tapers: int) -> Floats:
     """Discrete prolate spheroidal sequences of unit energy, shape (tapers, n)."""
-    found: Floats = import_module("scipy.signal.windows").dpss(n, NW, tapers)
+    found: Floats = library("scipy.signal.windows").dpss(n, NW, tapers)
     found.flags.writeable = False
     return found
 

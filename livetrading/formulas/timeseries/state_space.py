@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from math import exp, log, pi, sqrt
 from typing import Any, ClassVar
 
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.base import Batch, Phase, Schedule
 from livetrading.formulas.history import Columns, Observation, Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 from livetrading.formulas.timeseries.autoregression import changes
 from livetrading.formulas.timeseries.rules import (
     NEGLIGIBLE,
     Refitted,
-    attempt,
     dollars,
     forecast_signal,
     sign,
@@ -91,7 +90,7 @@ class Regimes:
 
 def fit_regimes(y: Floats) -> Regimes | None:
     """Fit two regimes by maximum likelihood; None where the optimiser does not converge."""
-    markov = import_module("statsmodels.tsa.regime_switching.markov_regression")
+    markov = library("statsmodels.tsa.regime_switching.markov_regression")
 
     def fit() -> Regimes | None:
         model = markov.MarkovRegression(y, k_regimes=2, switching_variance=True)
@@ -241,7 +240,7 @@ class Trend:
 
 def fit_trend(y: Floats) -> Trend | None:
     """Fit the three variances by maximum likelihood; None where the optimiser does not converge."""
-    structural = import_module("statsmodels.tsa.statespace.structural")
+    structural = library("statsmodels.tsa.statespace.structural")
 
     def fit() -> Trend | None:
         model = structural.UnobservedComponents(y, "lltrend")

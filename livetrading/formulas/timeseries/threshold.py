@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, attempt, forecast_signal
+from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, forecast_signal
 
 __all__ = ["STARModel", "SmoothTransition", "TARModel", "Threshold", "smooth_transition", "threshold"]
 

@@ -1,6 +1,5 @@
 """Tests for a unit root and for stationarity (47-49)."""
 
-from importlib import import_module
 from math import sqrt
 from typing import Any
 
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, attempt, direction, faded
+from livetrading.formulas.timeseries.rules import NEGLIGIBLE, direction, faded
 
 __all__ = [
     "DickeyFullerTest",
@@ -135,7 +135,7 @@ class _Tested(SeriesFormula):
 
     def _tested(self, x: Floats) -> tuple[float, float, float]:
         """Statistic, p-value, rho."""
-        adfvalues = import_module("statsmodels.tsa.adfvalues")
+        adfvalues = library("statsmodels.tsa.adfvalues")
         found = attempt(lambda: self._test(x)) if not np.all(x == x[0]) else None
         if found is None or not np.all(np.isfinite(found)):
             return 0.0, 1.0, 0.0
@@ -263,7 +263,7 @@ class KPSSTest(SeriesFormula):
         return self.n
 
     def _tested(self, x: Floats) -> tuple[float, float]:
-        unit_root = import_module("arch.unitroot.unitroot")
+        unit_root = library("arch.unitroot.unitroot")
         found = attempt(lambda: kpss(x, self.lags)) if not np.all(x == x[0]) else None
         if found is None or not np.isfinite(found):
             return 0.0, 1.0

@@ -1,7 +1,6 @@
 """Conditional volatility: ARCH, GARCH, EGARCH, GJR-GARCH, the particle filter (34-37, 42)."""
 
 from dataclasses import dataclass
-from importlib import import_module
 from math import erfc, exp, log, nan, pi, sqrt
 from typing import Any, ClassVar, Final
 
@@ -11,9 +10,16 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, attempt, direction, faded, sign
+from livetrading.formulas.timeseries.rules import (
+    NEGLIGIBLE,
+    Refitted,
+    direction,
+    faded,
+    sign,
+)
 
 __all__ = [
     "ARCHModel",
@@ -122,7 +128,7 @@ def fit_variance(y: Floats, kind: str, lags: int = 1) -> Variance | None:
         None where the optimiser does not converge, or a log recursion is not invertible: alpha <= 0, or a
         likelihood below that of a constant variance.
     """
-    arch = import_module("arch")
+    arch = library("arch")
     vol = "GARCH" if kind == "GJR" else kind
     asked: dict[str, Any] = {"ARCH": {"p": lags}, "GARCH": {"p": 1, "q": 1}}.get(
         kind, {"p": 1, "o": 1, "q": 1}
@@ -215,7 +221,7 @@ def arch_lm(r: Floats, q: int) -> tuple[float, float]:
     ----------
     Engle (1982), Econometrica 50.
     """
-    special = import_module("scipy.special")
+    special = library("scipy.special")
     squares = r * r / np.mean(r * r)
     y = squares[q:]
     design = np.column_stack([np.ones(len(y)), *(squares[q - i : len(squares) - i] for i in range(1, q + 1))])
