@@ -37,7 +37,7 @@ class _Pools:
         return True
 
     def _limit(self, stack: ExitStack, api: str) -> None:
-        stack.enter_context(self._controller.limit(limits=1, user_api=api))
+        stack.enter_context(self._controller.select(user_api=api).limit(limits=1))
 
     @contextmanager
     def limited(self) -> Iterator[None]:
