@@ -1,6 +1,7 @@
 """What the rows of the library models say beyond their numbers (71 to 90)."""
 
 import sys
+from importlib.util import find_spec
 from math import isnan, nan
 from typing import Any
 
@@ -17,6 +18,7 @@ from livetrading.formulas.machine_learning.ensembles import stack, stacked_p_up
 from livetrading.formulas.machine_learning.fitted import Scale
 from livetrading.formulas.registry import create, run
 
+needs_catboost = pytest.mark.skipif(find_spec("catboost") is None, reason="catboost is not installed")
 SMALL: dict[str, int] = {"n": 60, "h": 5, "refit": 40, "stride": 7}
 FIRST = 20 + 60 + 5 - 1
 """The observation, counted from 0, at which a forecast of these parameters is first fitted."""
@@ -130,6 +132,42 @@ class TestForecasts:
         each = [one.fit(z, y).predict_proba(z[:1])[0, 1] for one in three()]
         assert meta is None
         assert stacked_p_up(whole, meta, z[:1]) == pytest.approx(np.mean(each), rel=1e-12)
+
+
+class TestWindowsThatSayNothing:
+    @pytest.mark.parametrize("id", [71, 75, 76, pytest.param(79, marks=needs_catboost)])
+    def test_pairs_that_differ_in_no_feature(self, id: int) -> None:
+        """One rise and one fall, both before the only moves."""
+        price = np.full(130, 100.0)
+        price[FIRST - 1 : FIRST + 1] = 101.0, 99.0
+        price[FIRST + 1 :] = 99.0 + np.random.default_rng(1).standard_normal(130 - FIRST - 1).cumsum() * 0.1
+        few = {71: {"trees": 3}, 79: {"rounds": 3}}.get(id, {})
+        given = {"n": 60, "h": 5, "refit": 10, "stride": 1, **few}
+        said = run(id, {"price": price, "volume": np.ones(130), "side": np.ones(130)}, **given)
+        assert said.ready[-1]
+        assert np.isfinite(said.value[said.ready]).all()
+        assert ((said.confidence >= 0.0) & (said.confidence <= 1.0)).all()
+
+    @pytest.mark.parametrize("id", [82, 83])
+    def test_a_fit_that_fails_is_none(self, id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where a fit fails, the newest row is read as between fits, not as the last row of the former."""
+        made, given = rows(140, 61), {"n": 60, "refit": 20, "stride": 20}
+        often = run(id, made, **{**given, "refit": 1000})
+        formula = create(id, **given)
+        for t in range(80):
+            formula.update({name: column[t] for name, column in made.items()})
+
+        def fails(*_: Any) -> Any:
+            raise ValueError
+
+        monkeypatch.setattr(formula, "_train", fails)
+        for t in range(80, 140):
+            formula.update({name: column[t] for name, column in made.items()})
+            assert (formula.value, formula.outputs) == (
+                often.value[t],
+                {k: v[t] for k, v in often.outputs.items()},
+            )
+        assert len(set(often.value[79:])) > 1, "else it could be either"
 
 
 class TestScale:

@@ -160,7 +160,8 @@ class CatBoostLike(Forecast):
     l2 = Real(3.0, "penalty of the leaves", low=0.0)
 
     def _train(self, z: Floats, y: Labels) -> tuple[Any, dict[str, Any]]:
-        boosted = library("catboost").CatBoostClassifier(
+        catboost = library("catboost")
+        boosted = catboost.CatBoostClassifier(
             iterations=self.rounds,
             depth=self.depth,
             learning_rate=self.eta,
@@ -173,7 +174,10 @@ class CatBoostLike(Forecast):
             allow_writing_files=False,
             verbose=False,
         )
-        return boosted.fit(z, y), {}
+        try:
+            return boosted.fit(z, y), {}
+        except catboost.CatBoostError as error:
+            raise ValueError("pairs must differ in some feature") from error
 
     def _p_up(self, fitted: Fitted, z: Floats) -> float:
         return float(fitted.model.predict_proba(z, thread_count=1)[0, 1])

@@ -92,16 +92,15 @@ class _Map(SeriesFormula):
         price = float(s.last("price", 1)[0])
         self._hits.resolve(price)
         self._since += 1
-        if self._schedule.due(s.count):
-            self._draw(s)
-        elif self._fitted is not None:
-            self._learn(s)
-        place = self._place(s)
-        p = (
-            nan
-            if place is None or self._fitted is None
-            else vote(self._fitted.model[1], self._y, place, self.k)
-        )
+        p, place = nan, None
+        with np.errstate(all="ignore"):
+            if self._schedule.due(s.count):
+                self._draw(s)
+            elif self._fitted is not None:
+                self._learn(s)
+            if self._fitted is not None:
+                place = self._place(s, self._fitted)
+                p = vote(self._fitted.model[1], self._y, place, self.k)
         self._hits.predict(price, p - 0.5)
         if place is None or self._fitted is None or p != p:
             self._withdraw()
@@ -123,7 +122,7 @@ class _Map(SeriesFormula):
         trust = library("sklearn.manifold").trustworthiness
         neighbours = min(10, (self.n - 1) // 2)
         notes["trust"] = float(quietly(trust, z, places, n_neighbors=neighbours))
-        self._fitted = Fitted((z, places), scale, **notes)
+        self._fitted = Fitted((z, places), scale, s.count, **notes)
         self._since = 0
         self._y = labels(s.last("price", self.n), self.h)
 
@@ -134,14 +133,12 @@ class _Map(SeriesFormula):
             self._y = self._y.copy()
             self._y[row] = labels(s.last("price", self.h + 1), self.h)[0]
 
-    def _place(self, s: Series) -> Floats | None:
+    def _place(self, s: Series, fitted: Fitted) -> Floats:
         """Return where on the map the newest observation lies."""
-        if self._fitted is None:
-            return None
-        z, places = self._fitted.model
+        z, places = fitted.model
         if self._since == 0:
             return np.asarray(places[-1])
-        near = nearest(z, self._fitted.scale(features_of(s, 1)[0]), PLACE)
+        near = nearest(z, fitted.scale(features_of(s, 1)[0]), PLACE)
         return np.asarray(np.mean(places[near], axis=0))
 
 

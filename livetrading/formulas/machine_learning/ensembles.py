@@ -508,5 +508,6 @@ class NaiveBayesClassifier(SeriesFormula):
         if min(np.count_nonzero(y == 0.0), np.count_nonzero(y == 1.0)) < BAYES_LEAST:
             return nan
         known = ~np.isnan(y)
-        scale = Scale(x[: self.n][known])
-        return bayes_p_up(scale(x[: self.n][known]), y[known], scale(x[-1]))
+        with np.errstate(all="ignore"):
+            scale = Scale(x[: self.n][known])
+            return bayes_p_up(scale(x[: self.n][known]), y[known], scale(x[-1]))

@@ -43,10 +43,19 @@ class Scale:
 
 
 class Fitted:
-    """A model of a library with what was noted when it was fitted; nothing changes it, so states share it."""
+    """A model of a library with what was noted when it was fitted; nothing changes it, so states share it.
 
-    def __init__(self, model: Any, scale: Scale, **notes: Any) -> None:
-        self.model, self.scale, self.notes = model, scale, notes
+    Parameters
+    ----------
+    model : object
+    scale : Scale
+    at : int
+        The observation it was fitted at, counted from 1.
+    **notes
+    """
+
+    def __init__(self, model: Any, scale: Scale, at: int, **notes: Any) -> None:
+        self.model, self.scale, self.at, self.notes = model, scale, at, notes
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Fitted":
         return self
@@ -102,6 +111,18 @@ class Refitted(SeriesFormula):
         """Return the model of the window that ends now, or the former one."""
         raise NotImplementedError
 
+    def _say(self, s: Series, fitted: Fitted) -> bool:
+        """Read the model, if it makes a number of now; else what was said stands. Return whether it did."""
+        with np.errstate(all="ignore"):
+            z = fitted.scale(features_of(s, 1))
+            if not np.all(np.isfinite(z)):
+                return False
+            said = self._read(fitted, z, fitted.at == s.count)
+        if not isfinite(said[0]):
+            return False
+        self._said = said
+        return True
+
     def _read(self, fitted: Fitted, z: Floats, at_fit: bool) -> Reading:
         """Say what the model makes of the scaled features of now, shape (1, 8)."""
         raise NotImplementedError
@@ -139,14 +160,10 @@ class Forecast(Refitted):
             return
         price = float(s.last("price", 1)[0])
         self._hits.resolve(price)
-        direction = nan
-        if self._due(s) and self._fitted is not None:
-            z = self._fitted.scale(features_of(s, 1))
-            self._said = self._read(self._fitted, z, False)
-            direction = self._said[0] - 0.5
-        self._hits.predict(price, direction)
-        if self._fitted is not None:
-            value, signal, confidence, others = self._said
+        reads = self._due(s) and self._fitted is not None and self._say(s, self._fitted)
+        value, signal, confidence, others = self._said
+        self._hits.predict(price, value - 0.5 if reads else nan)
+        if isfinite(value):
             self._report(value, signal, confidence, p_up=value, hit_rate=self._hits.value, **others)
 
     def _fit(self, s: Series) -> Fitted | None:
@@ -157,7 +174,7 @@ class Forecast(Refitted):
             return self._fitted
         scale = Scale(x[known])
         model, notes = self._train(scale(x[known]), y[known].astype(np.int64))
-        return Fitted(model, scale, **notes)
+        return Fitted(model, scale, s.count, **notes)
 
     def _train(self, z: Floats, y: NDArray[np.int64]) -> tuple[Any, dict[str, Any]]:
         """Fit the library's model; return it and what is to be noted of it."""
@@ -182,20 +199,15 @@ class Windowed(Refitted):
         return self.n + FIRST
 
     def _advance(self, s: Series) -> None:
-        if not self._due(s) or self._fitted is None:
-            return
-        at_fit = self._schedule.due(s.count)
-        value, signal, confidence, others = self._read(
-            self._fitted, self._fitted.scale(features_of(s, 1)), at_fit
-        )
-        if isfinite(value):
+        if self._due(s) and self._fitted is not None and self._say(s, self._fitted):
+            value, signal, confidence, others = self._said
             self._report(value, signal, confidence, **others)
 
     def _fit(self, s: Series) -> Fitted | None:
         x = features_of(s, self.n)
         scale = Scale(x)
         model, notes = self._train(scale(x), scale)
-        return Fitted(model, scale, **notes)
+        return Fitted(model, scale, s.count, **notes)
 
     def _train(self, z: Floats, scale: Scale) -> tuple[Any, dict[str, Any]]:
         """Fit to the scaled window, shape (n, 8), the last row of which is now."""
