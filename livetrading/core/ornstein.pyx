@@ -125,7 +125,8 @@ cdef bint ou_push(ou_t *s, double x, fit_t *f) noexcept nogil:
     lt_ring_push(&s.ring, x)
     if s.ring.head < s.n:
         return False
-    if s.ring.head == s.n or not ou_slide(s, &sxx, &sxd, &sdd):
+    # where b is next to 0 its digits are those that the sums have lost
+    if s.ring.head == s.n or not ou_slide(s, &sxx, &sxd, &sdd) or fabs(sxx + sxd) <= 10.0 * LT_TOL * sxx:
         ou_exact(s, &sxx, &sxd, &sdd)
     x0 = lt_ring_window(&s.ring, s.n)
     mean = s.anchor + s.su / s.pairs
@@ -135,6 +136,8 @@ cdef bint ou_push(ou_t *s, double x, fit_t *f) noexcept nogil:
     if is_rounding(x0, s.n, sxx / s.pairs, bound) or is_rounding(x0, s.n, f.sdd / s.pairs, bound):
         return True             # increments that are rounding say b = 1
     f.g = sxd / sxx
+    if fabs(1.0 + f.g) <= ZERO:     # b is 0; -ln of its rounding would be a speed
+        f.g = -1.0
     ssr = sdd - f.g * sxd
     if not ssr > 1e-3 * sdd:    # the sums have not the digits
         ssr = residuals(s, x0, f.g, f.dbar)

@@ -108,6 +108,21 @@ def test_reversion_faster_than_the_sampling() -> None:
     assert run(132, {"price": price}, n=40).value[-1] == pytest.approx(np.log(2) / -np.log(1e-6))
 
 
+@pytest.mark.parametrize(("low", "step"), [(50_000.0, 0.1), (100.0, 1.0), (61_826.01, 0.01)])
+def test_the_rounding_of_a_slope_of_zero_is_no_speed(low: float, step: float) -> None:
+    fastest = -np.log(1e-6)
+    pairs = low + step * (np.arange(120) % 4 < 2)
+    for n in (5, 9, 13, 29):
+        for price in (pairs, np.concatenate([ou(5, 60), pairs])):
+            theta = run(131, {"price": price}, n=n).outputs["theta"][-60:]
+            assert theta == pytest.approx(np.full(60, fastest)), n
+            life = run(132, {"price": price}, n=n).value[-60:]
+            assert life == pytest.approx(np.full(60, np.log(2) / fastest)), n
+    for n in (4, 30, 100):
+        stale = np.concatenate([ou(5, 60), [low + step], np.full(n - 1, low)])
+        assert run(132, {"price": stale}, n=n).value[-1] == pytest.approx(np.log(2) / fastest), n
+
+
 def test_an_exit_needs_a_position() -> None:
     formula = create(138, n=20, rate=0.5)
     prices = ou(4, 80)

@@ -4,10 +4,10 @@ Least squares of x_{i+1} on x_i with a constant over the n - 1 pairs of the last
 residual variance s^2 (divisor n - 1) and t_DF = (b - 1)/se(b). For b < 1 the process discretised exactly
 has the speed theta = -ln b per observation, the mean mu = a/(1 - b), the stationary sd s_eq = s/sqrt(1 -
 b^2) and the volatility sigma = s_eq sqrt(2 theta). For b <= 0, reversion faster than the sampling, 1e-6
-stands for b but in mu. For b >= 1, and where the prices have no variance, nothing reverts: theta is 0,
-signal and confidence are 0, and what needs mu or s_eq holds; so it does where the fit leaves no residual.
-An sd is none where it is at most 1e-12 of the largest |x|; the increments' own sd likewise, for then b is 1
-up to rounding.
+stands for b but in mu; a b within 1e-12 of 0 is 0, as between two prices it often is. For b >= 1, and where
+the prices have no variance, nothing reverts: theta is 0, signal and confidence are 0, and what needs mu or
+s_eq holds; so it does where the fit leaves no residual. An sd is none where it is at most 1e-12 of the
+largest |x|; the increments' own sd likewise, for then b is 1 up to rounding.
 
 conf_OU, the confidence of most, is -t_DF/3.43 held between 0 and 1; -3.43 is the 1% value of Dickey and
 Fuller.
