@@ -257,6 +257,19 @@ def test_a_window_without_variance_keeps_the_fit(id: int) -> None:
     assert not twice.ready.any()
 
 
+def test_two_quotes_of_one_thing_are_cointegrated() -> None:
+    g = np.random.default_rng(12)
+    x = 10.8 + np.cumsum(g.standard_normal(120)) * 0.002
+    e = 1e-6 * g.standard_normal(120)
+    said = run(147, {"cross.0": np.exp(x + e), "cross.1": np.exp(x)}, n=60, refit=60, entry=1.0)
+    assert said.ready[59:].all()
+    assert (said.outputs["t_stat"][-1], said.outputs["p"][-1], said.confidence[-1]) == (-inf, 0.0, 1.0)
+    beta, alpha = np.polyfit(x[60:] - 10.8, x[60:] + e[60:], 1)
+    rest = x[60:] + e[60:] - alpha - beta * (x[60:] - 10.8)
+    assert said.value[-1] == pytest.approx(rest[-1] / rest.std(), rel=1e-5)
+    assert set(said.signal[59:]) == {-1, 0, 1}
+
+
 def test_a_basket_is_as_wide_as_its_first_row() -> None:
     columns = {f"cross.{k}": np.asarray(market(150)[f"cross.{k}"]) for k in range(3)}
     assert "v_2" in run(148, columns, n=60).outputs

@@ -54,7 +54,9 @@ class EngleGrangerCoint(SeriesFormula):
     then every `refit`; z = e_t / sd(e), alpha, beta and sd as of the last fit, which comes before the
     score. A window in which x or e has no variance (of e, against the largest |y|) leaves the former fit.
     Short the spread (sell column 0, buy beta of column 1) where z >= entry until z <= exit, long mirrored,
-    while the Dickey-Fuller test of e with `lags` lags has p < p_max; else flat. Confidence 1 - p.
+    while the Dickey-Fuller test of e with `lags` lags has p < p_max; else flat. Where x explains all but
+    1.5e-6 of the variance of y, as two quotes of one thing do, the library does not test: t is -inf, p 0.
+    Confidence 1 - p.
 
     Outputs: t_stat, p (MacKinnon), alpha, beta.
 
@@ -116,7 +118,7 @@ class EngleGrangerCoint(SeriesFormula):
             return
         coint = library("statsmodels.tsa.stattools").coint
         found = attempt(lambda: coint(y, x, trend="c", maxlag=self.lags, autolag=None)[:2])
-        if found is None or not np.all(np.isfinite(found)):
+        if found is None or np.any(np.isnan(found)):
             return
         t, p = found
         self._fit = float(t), float(min(max(p, 0.0), 1.0)), my - beta * mx, beta, float(np.std(e))
