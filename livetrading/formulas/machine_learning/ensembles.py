@@ -29,6 +29,7 @@ __all__ = [
     "RandomForestSignal",
     "StackingEnsemble",
     "VotingClassifier",
+    "bag_p_up",
     "bayes_p_up",
     "stack",
     "stacked_p_up",
@@ -237,15 +238,17 @@ class BaggingSignal(Forecast):
         return bagged, {}
 
     def _read(self, fitted: Fitted, z: Floats, at_fit: bool) -> Reading:
-        row = z.astype(np.float32)
-        each = np.array([_share_up(tree, row[:, columns]) for tree, columns in _trees(fitted.model)])
+        each = bag_p_up(fitted.model, z)
         p, d = float(np.mean(each)), float(np.std(each))
         signal, confidence = up_down(p, self.theta)
         return p, signal, confidence * max(1.0 - 2.0 * d, 0.0), {"disagreement": d}
 
 
-def _trees(bagged: Any) -> Any:
-    return zip(bagged.estimators_, bagged.estimators_features_, strict=True)
+def bag_p_up(bagged: Any, z: Floats) -> Floats:
+    """Return what each tree of a fitted bag makes of one row, shape (1, k): the probability of a rise."""
+    row = z.astype(np.float32)
+    parts = zip(bagged.estimators_, bagged.estimators_features_, strict=True)
+    return np.array([_share_up(tree, row[:, columns]) for tree, columns in parts])
 
 
 def _share_up(tree: Any, row: NDArray[np.float32]) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.machine_learning.loops import Floats, Said, forecasts, golden_rows, judged
 from livetrading.formulas.checks.machine_learning.slow import rows, stream
-from livetrading.formulas.machine_learning.ensembles import bayes_p_up, stack
+from livetrading.formulas.machine_learning.ensembles import bag_p_up, bayes_p_up, stack
 from livetrading.formulas.registry import run
 
 Labels = NDArray[np.int64]
@@ -198,6 +198,29 @@ def bagging_by_loop() -> Iterator[Comparison]:
         return {**said, "confidence": said["confidence"] * (1.0 - 2.0 * d), "disagreement": d}
 
     yield from against(74, fit, ask, 1e-12, bags=7, min_leaf=4, seed=6)
+
+
+@reference(74)
+def one_sample_one_tree() -> Iterator[Comparison]:
+    """Trees of all pairs agree, but for splits that are equally good; those of bootstrap samples do not."""
+    bagging = import_module("sklearn.ensemble").BaggingClassifier
+    tree = import_module("sklearn.tree").DecisionTreeClassifier
+
+    def disagreements(bootstrap: bool) -> Floats:
+        def fit(z: Floats, y: Labels) -> Any:
+            return bagging(tree(min_samples_leaf=5), 30, bootstrap=bootstrap, random_state=0).fit(z, y)
+
+        def ask(model: Any, z: Floats) -> Said:
+            return {"value": 0.5, "d": float(np.std(bag_p_up(model, z)))}
+
+        made = {name: column[: FIRST_FIT + 51] for name, column in golden_rows().items()}
+        d = forecasts(made, fit, ask, n=500, refit=250, stride=10, h=10)["d"]
+        return d[FIRST_FIT::10]
+
+    whole, drawn = disagreements(False), disagreements(True)
+    yield Comparison("disagreement of trees of all pairs, golden row", whole[0], 0.0, abs=0.05)
+    yield Comparison("and over the rows after it", float(np.median(whole)), 0.0, abs=0.05)
+    yield Comparison("that of bootstrap samples is above it", float(np.all(drawn > 0.05)), 1.0, 0.0)
 
 
 def three(seed: int = 0) -> list[Any]:
