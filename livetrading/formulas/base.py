@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import nan
 from typing import Any, ClassVar, Final, Literal
 
@@ -21,6 +20,7 @@ from livetrading.formulas.history import (
     channel_of,
     field_of,
 )
+from livetrading.formulas.libraries import installed
 from livetrading.formulas.parameters import Whole, set_parameters
 
 __all__ = [
@@ -210,7 +210,7 @@ class Formula:
 
     def _library(self) -> Unavailable | None:
         name = self.info.library
-        if name is None or find_spec(name) is not None:
+        if name is None or installed(name):
             return None
         return Unavailable("library", (name,), f"pip install 'livetrading[{self.info.extra}]'")
 

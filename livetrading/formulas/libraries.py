@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from threading import RLock, local
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["attempt", "library", "one_thread", "quietly"]
+__all__ = ["attempt", "installed", "library", "one_thread", "quietly"]
 
 T = TypeVar("T")
 _LOADING = RLock()
@@ -70,6 +71,12 @@ class _Pools:
 _POOLS = _Pools()
 
 
+@cache
+def installed(name: str) -> bool:
+    """Whether there is such a package; looked for once, as a look goes through every folder of the path."""
+    return find_spec(name) is not None
+
+
 def library(name: str) -> ModuleType:
     """Return a module, which is loaded at its first use.
 
@@ -87,7 +94,7 @@ def one_thread() -> AbstractContextManager[None]:
 
     Without the extra that brings them there is nothing to limit.
     """
-    return nullcontext() if find_spec("threadpoolctl") is None else _POOLS.limited()
+    return _POOLS.limited() if installed("threadpoolctl") else nullcontext()
 
 
 def quietly(work: Callable[..., T], *given: Any, **named: Any) -> T:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livetrading.formulas import base
+from livetrading.formulas import base, libraries
 from livetrading.formulas.checks.machine_learning.ensembles import three
 from livetrading.formulas.checks.machine_learning.loops import forecasts, judged
 from livetrading.formulas.checks.machine_learning.slow import rows
@@ -75,6 +75,7 @@ class TestSchedule:
 
 class TestThreads:
     def test_components_need_no_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(libraries, "installed", lambda name: False)
         monkeypatch.setitem(sys.modules, "threadpoolctl", None)
         monkeypatch.setitem(sys.modules, "scipy.linalg", None)
         assert run(85, rows(90, 61), n=60).ready[79:].all()
@@ -222,7 +223,7 @@ class TestRefusals:
     def test_a_library_that_is_missing_is_named(
         self, id: int, extra: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(base, "find_spec", lambda name: None)
+        monkeypatch.setattr(base, "installed", lambda name: False)
         formula = create(id)
         formula.update(price=50_000.0, volume=1.0, side=1)
         assert formula.unavailable is not None

@@ -1,6 +1,5 @@
 """What holds for every formula, whatever it computes."""
 
-from importlib.util import find_spec
 from math import inf, isnan, nan
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from livetrading.formulas.base import Batch
 from livetrading.formulas.checks.harness import CHECKS, check
 from livetrading.formulas.checks.markets import market
+from livetrading.formulas.libraries import installed
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import FORMULA_REGISTRY, create, run
 
@@ -20,7 +20,7 @@ NAMED = [pytest.param(i, id=f"{i}-{FORMULA_REGISTRY[i].info.name}") for i in IDS
 def if_installed(id: int) -> list[pytest.MarkDecorator]:
     """Without its library, which an extra brings, a formula is Unavailable: no numbers to try."""
     info = FORMULA_REGISTRY[id].info
-    missing = info.library is not None and find_spec(info.library) is None
+    missing = info.library is not None and not installed(info.library)
     return [pytest.mark.skip(reason=f"{info.library} of livetrading[{info.extra}] is not there")] * missing
 
 
