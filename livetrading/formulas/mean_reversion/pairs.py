@@ -167,7 +167,7 @@ class JohansenCoint(StepFormula):
 
     reads = tuple(f"cross.{k}" for k in range(COLUMNS_MAX))
     needs = ("cross.0", "cross.1")
-    n = Whole(300, "observations that are fitted", low=40, high=100_000)
+    n = Whole(300, "observations that are fitted", low=20, high=100_000)
     refit = Whole(50, "observations from one fit to the next")
     lags = Whole(1, "lagged differences in the test", low=0, high=20)
     entry = Real(2.0, "score at which a position is taken", low=0.0, open_low=True)
