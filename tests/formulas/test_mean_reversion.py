@@ -274,6 +274,10 @@ def test_a_basket_is_as_wide_as_its_first_row() -> None:
     columns = {f"cross.{k}": np.asarray(market(150)[f"cross.{k}"]) for k in range(3)}
     assert "v_2" in run(148, columns, n=60).outputs
     assert run(148, columns, n=20, refit=10).ready[19]
+    formula = create(148)
+    formula.update({"cross.prices": None})
+    formula.update({"cross.prices": [2.0, 3.0]})
+    assert formula.gives[3:] == ("v_1",)
     two = {name: columns[name] for name in ("cross.0", "cross.1")}
     assert "v_2" not in run(148, two, n=60).outputs
     formula = create(148, n=60)

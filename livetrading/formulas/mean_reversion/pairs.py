@@ -195,7 +195,8 @@ class JohansenCoint(StepFormula):
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
         row = dict(observation or {}, **fields)
-        for k, price in enumerate(row.pop("cross.prices", ())):
+        prices = row.pop("cross.prices", None)
+        for k, price in enumerate(() if prices is None else prices):
             row.setdefault(f"cross.{k}", price)
         self._widen(width_of(row))
         super().update(row)
