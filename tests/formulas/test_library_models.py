@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.svm import OneClassSVM
 
 from livetrading.formulas import base, libraries
 from livetrading.formulas.checks.machine_learning.ensembles import three
 from livetrading.formulas.checks.machine_learning.loops import forecasts, judged
 from livetrading.formulas.checks.machine_learning.slow import rows
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.machine_learning.clusters import components
 from livetrading.formulas.machine_learning.embeddings import nearest, vote
 from livetrading.formulas.machine_learning.ensembles import stack, stacked_p_up
+from livetrading.formulas.machine_learning.features import features
 from livetrading.formulas.machine_learning.fitted import Scale
 from livetrading.formulas.registry import create, run
 
@@ -181,6 +184,38 @@ class TestScale:
         assert scale(x)[:, 1].std() == pytest.approx(1.0)
 
 
+class TestKernel:
+    def test_takes_a_width(self) -> None:
+        made = rows(80, 61)
+        said = run(90, made, n=60, refit=60, stride=1, gamma=0.5, nu=0.2)
+        x = features(made["price"], made["volume"], made["side"])[20:80]
+        z = (x - x.mean(axis=0)) / x.std(axis=0)
+        expected = OneClassSVM(gamma=0.5, nu=0.2).fit(z).decision_function(z[-1:])[0]
+        assert said.value[79] == pytest.approx(expected, rel=1e-9)
+
+
+class TestRounding:
+    def test_two_features_alone_load_with_one_sign_each(self) -> None:
+        for seed in range(40):
+            pair = np.random.default_rng(seed).standard_normal((30, 2))
+            z = np.zeros((30, 8))
+            z[:, 6:] = (pair - pair.mean(axis=0)) / pair.std(axis=0)
+            directions = components(z)[1]
+            assert directions[6, 0] > 0.0, seed
+            assert abs(directions[7, 0]) == pytest.approx(directions[6, 0], rel=1e-9)
+
+    @pytest.mark.parametrize("seed", [0, 1, 14])
+    def test_a_component_of_rows_that_do_not_move_has_no_direction(self, seed: int) -> None:
+        g = np.random.default_rng(seed)
+        price = 50_000.0 + 10.0 * g.standard_normal(130).cumsum()
+        price[25 + seed : 100] = price[24 + seed]
+        made = {"price": price, "volume": g.exponential(1.0, 130), "side": np.zeros(130)}
+        said = run(84, made, n=30, refit=7, stride=1, k=2)
+        still = slice(70, 77)
+        assert said.ready[still].all()
+        assert not said.signal[still].any()
+
+
 class TestVotes:
     def test_are_of_the_nearest_that_are_known(self) -> None:
         places = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 0.0]])
@@ -213,6 +248,7 @@ class TestRefusals:
             (87, {"n": 15}),
             (89, {"n": 20, "k": 19}),
             (90, {"gamma": "wide"}),
+            (90, {"gamma": 0.0}),
         ],
     )
     def test_parameters_that_do_not_fit_together(self, id: int, given: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.libraries import library
-from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Reading, Scale, Windowed
+from livetrading.formulas.machine_learning.fitted import ZERO, Fitted, Floats, Reading, Scale, Windowed
 from livetrading.formulas.parameters import Whole
 from livetrading.formulas.registry import register
 
@@ -196,6 +196,8 @@ class GaussianMixtureRegime(_Clusters):
         likeliest = int(np.argmax(posterior))
         mean, scale = float(fitted.model.means_[order[likeliest], 0]), fitted.scale
         move = mean * (scale.sd[MOVE] if scale.sd[MOVE] > 0.0 else 1.0) + scale.mean[MOVE]
+        if abs(move) <= ZERO * abs(scale.mean[MOVE]):  # a component of rows that do not move
+            move = 0.0
         clear = posterior[likeliest] > 0.6 and abs(mean) > 0.25
         said = {f"post_{j}": float(p) for j, p in enumerate(posterior)}
         said.update({name: fitted.notes[name] for name in ("bic", "loglik")})
@@ -214,11 +216,14 @@ def components(z: Floats) -> tuple[Floats, Floats]:
     -------
     tuple of ndarray
         Variances, shape (m,), none below 0; directions, shape (m, m), one a column, whose entry of largest
-        magnitude is above 0.
+        magnitude is above 0, the first of those that are as large but for rounding (two features alone always
+        load alike).
     """
     variances, directions = np.linalg.eigh(z.T @ z / len(z))
     variances, directions = np.maximum(variances[::-1], 0.0), directions[:, ::-1]
-    largest = directions[np.argmax(np.abs(directions), axis=0), np.arange(len(variances))]
+    size = np.abs(directions)
+    first = np.argmax(size >= (1.0 - 1e-9) * np.max(size, axis=0), axis=0)
+    largest = directions[first, np.arange(len(variances))]
     return variances, directions * np.where(largest < 0.0, -1.0, 1.0)
 
 

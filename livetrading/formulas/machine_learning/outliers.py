@@ -1,5 +1,6 @@
 """Filters by how unlike its window an observation is (82, 88 to 90)."""
 
+from math import isfinite
 from typing import Any, ClassVar
 
 import numpy as np
@@ -7,12 +8,29 @@ import numpy as np
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.libraries import library
 from livetrading.formulas.machine_learning.fitted import Fitted, Floats, Reading, Scale, Windowed
-from livetrading.formulas.parameters import Choice, Real, Whole
+from livetrading.formulas.parameters import Parameter, Real, Whole
 from livetrading.formulas.registry import register
 
 __all__ = ["DBSCANAnomaly", "IsolationForest", "LOFAnomaly", "OneClassSVM"]
 
 DENSITY = [0, 4, 6]
+
+
+class _Gamma(Parameter[str | float]):
+    """A word of the library's or a number above 0."""
+
+    rule = "scale, auto or a finite number > 0"
+
+    def check(self, value: Any) -> str | float:
+        if value in ("scale", "auto"):
+            return str(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise self._refuse(value) from None
+        if isinstance(value, str | bytes | bool) or not (isfinite(number) and number > 0.0):
+            raise self._refuse(value)
+        return number
 
 
 def _gate(blocks: bool) -> tuple[int, dict[str, float]]:
@@ -205,9 +223,7 @@ class OneClassSVM(Windowed):
     check_parameters: ClassVar[dict[str, Any]] = {"n": 60, "refit": 50}
     check_rows = 160
     nu = Real(0.05, "share of the window that may lie outside", low=0.0, high=1.0, open_low=True)
-    gamma = Choice(
-        "scale", "width of the kernel: 1 / (8 var of all scaled values), or 1 / 8", among=("scale", "auto")
-    )
+    gamma = _Gamma("scale", "of the kernel: scale for 1 / (8 var of all scaled values), auto for 1 / 8")
 
     @property
     def gives(self) -> tuple[str, ...]:
