@@ -97,7 +97,7 @@ static inline int lt_features_push(lt_features *s, double price, double volume, 
     lt_shift(LT_SPAN + 1, s->price, price);
     lt_shift(LT_SPAN, s->r, r);
     lt_shift(LT_SPAN, s->volume, volume);
-    lt_shift(LT_SPAN, s->log_volume, lt_log(1.0 + volume));
+    lt_shift(LT_SPAN, s->log_volume, lt_log1p(volume));
     lt_shift(LT_SPAN, s->side, isfinite(side) ? side : 0.0);
     if (++s->seen <= LT_SPAN) return LT_WARMUP;
     lt_features_work_out(s);

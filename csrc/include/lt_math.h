@@ -69,6 +69,14 @@ static inline double lt_log_ratio(double p, double q)
     return fabs(s) <= 0.17 ? lt_two_atanh(s) : lt_log(p / q);
 }
 
+/* ln(1 + x), x > -1 (Kahan). */
+static inline double lt_log1p(double x)
+{
+    double u = 1.0 + x;
+    if (u == 1.0 || u == INFINITY) return u == 1.0 ? x : u;
+    return u < 1e150 ? lt_log_ratio(u, 1.0) * (x / (u - 1.0)) : lt_log(u);
+}
+
 /* e^x for |x| <= 700; the caller guarantees the range. */
 static inline double lt_exp_bounded(double x)
 {

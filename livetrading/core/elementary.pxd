@@ -1,7 +1,7 @@
 """Functions of one number that the kernels share, from the logarithm and exponential of the core."""
-from libc.math cimport INFINITY, erf, erfc, fabs
+from libc.math cimport erf, erfc, fabs
 
-from livetrading.core.variates cimport lt_exp, lt_log, lt_log_ratio
+from livetrading.core.variates cimport lt_exp, lt_log, lt_log1p, lt_log_ratio
 
 
 cdef inline double log_of_ratio(double p, double q) noexcept nogil:
@@ -14,11 +14,8 @@ cdef inline double log_of_ratio(double p, double q) noexcept nogil:
 
 
 cdef inline double log1p_of(double x) noexcept nogil:
-    """ln(1 + x), x > -1 (Kahan)."""
-    cdef double u = 1.0 + x
-    if u == 1.0 or u == INFINITY:
-        return x if u == 1.0 else u
-    return lt_log_ratio(u, 1.0) * (x / (u - 1.0)) if u < 1e150 else lt_log(u)
+    """ln(1 + x), x > -1."""
+    return lt_log1p(x)
 
 
 cdef inline double expm1_of(double x) noexcept nogil:

@@ -4,6 +4,7 @@ from libc.stdint cimport uint64_t
 cdef extern from "lt_math.h" nogil:
     double lt_log(double x) noexcept
     double lt_log_ratio(double p, double q) noexcept
+    double lt_log1p(double x) noexcept
     double lt_exp(double x) noexcept
     double lt_where(bint condition, double x) noexcept
     int lt_side(double x) noexcept

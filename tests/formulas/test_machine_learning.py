@@ -91,6 +91,14 @@ class TestFeatures:
         with pytest.raises(ValueError, match="was -1"):
             features(np.array((1.0, -1.0)), np.ones(2), np.ones(2))
 
+    def test_volumes_of_dust_keep_their_digits(self) -> None:
+        volume = np.random.default_rng(4).exponential(1e-9, 40)
+        logs = np.log1p(volume)
+        x = features(np.ones(40), volume, np.ones(40))[20:, 6]
+        assert np.allclose(
+            x, [logs[t] - logs[t - 19 : t + 1].mean() for t in range(20, 40)], rtol=1e-12, atol=0.0
+        )
+
     def test_labels(self) -> None:
         found = labels(np.array((1.0, 2.0, 2.0, 1.0, 2.0)), 2)
         assert np.array_equal(found, [1.0, 0.0, nan, nan, nan], equal_nan=True)
