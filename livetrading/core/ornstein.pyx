@@ -914,6 +914,7 @@ ctypedef struct cir_t:
 cdef bint cir_fit(const double *v, uint64_t n, cir_t *f) noexcept nogil:
     """Least squares of (V' - V) / sqrt(V) on 1 / sqrt(V) and sqrt(V), by orthogonal columns; False where singular."""
     cdef double r11 = 0.0, r12 = 0.0, r22 = 0.0, y1 = 0.0, y2 = 0.0, ssr = 0.0, root, y, x2, big, c1, c2, rest, size
+    cdef double terms = 0.0
     cdef uint64_t i
     cdef double pairs = 0.0
     for i in range(n - 1):
@@ -946,6 +947,10 @@ cdef bint cir_fit(const double *v, uint64_t n, cir_t *f) noexcept nogil:
             y = (v[i + 1] - v[i]) / root
             rest = y - c1 / root - c2 * root
             ssr += rest * rest
+            rest = max(v[i + 1] / root, fabs(c2) * root)
+            terms += rest * rest
+    if ssr <= ZERO * ZERO * terms:      # what the rounding of the terms leaves
+        ssr = 0.0
     f.a, f.theta, f.s, f.last = -c2, -c1 / c2, sqrt(ssr / pairs), v[n - 1]
     f.t = f.a * r22 / sqrt(ssr / (pairs - 2.0)) if ssr > 0.0 else INFINITY
     return f.a > 0.0 and f.theta > 0.0
@@ -993,10 +998,10 @@ cdef class SquareRoot(Kernel):
 
 
 cdef double stationary(const cir_t *f) noexcept nogil:
-    """Gamma distribution function of the last block; a step where the process has no noise."""
+    """Gamma distribution function of the last block; a step where the process has no noise, 1/2 at it."""
     cdef double scale = f.s * f.s / (2.0 * f.a)
     if not scale > 0.0:
-        return 0.0 if f.last < f.theta else 1.0
+        return 0.5 if fabs(f.last - f.theta) <= 1e-9 * f.theta else 0.0 if f.last < f.theta else 1.0
     return gamma_p(f.theta / scale, f.last / scale)
 
 

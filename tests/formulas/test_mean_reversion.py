@@ -186,6 +186,17 @@ def test_realised_variance_speaks_once_a_block() -> None:
     assert isnan(run(140, {"price": equal}, m=4, n=6).outputs["a"][-1])
 
 
+@pytest.mark.parametrize("step", [0.01, 0.1, 0.25, 1.0, 3.0])
+def test_a_variance_without_noise_is_where_it_reverts_to(step: float) -> None:
+    calm, level = 50_000.0 + step * (np.arange(9) % 2), (1e4 * np.log1p(step / 50_000.0)) ** 2
+    for price in (calm, np.repeat(calm, 2)):
+        said = run(140, {"price": np.concatenate([[51_000.0], price])}, m=len(price) // 9, n=9)
+        assert said.value[-1] == pytest.approx(level * 9 / len(price), rel=1e-6)
+        assert (said.outputs["s"][-1], said.outputs["feller"][-1]) == (0.0, inf)
+        assert said.outputs["stationary_cdf"][-1] == 0.5
+        assert (said.signal[-1], said.confidence[-1]) == (0, 1.0)
+
+
 @pytest.mark.parametrize("id", [*range(131, 139), *range(140, 147)])
 def test_what_is_no_price_changes_nothing(id: int) -> None:
     rows: dict[str, Any] = {

@@ -68,8 +68,8 @@ class CIRModel(KernelFormula):
     (pairs with V_k = 0 left out) gives c1 and c2: a = -c2 per block, theta = c1/a, the value. Signal 1,
     variance to rise, where the last V is in the lowest 5% of the stationary gamma law, -1 in the highest.
     Confidence a third of the t-value of a. Where a or theta is not above 0, or the fit is singular or of
-    fewer than 3 pairs: the mean of V, neutral, outputs NaN. Where the fit leaves no residual the stationary
-    law is a step at theta.
+    fewer than 3 pairs: the mean of V, neutral, outputs NaN. Where the fit leaves no residual but rounding, s
+    is 0 and the stationary law a step at theta, 1/2 at it.
 
     Outputs: a; s, sqrt of the mean squared residual; feller = 2 a theta / s^2; stationary_cdf.
 
