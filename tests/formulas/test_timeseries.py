@@ -120,6 +120,22 @@ class TestRuns:
         assert (said.value[-1], said.signal[-1], said.confidence[-1]) == (0.0, 0, 0.0)
         assert said.outputs["p_value"][-1] == 1.0
 
+    @pytest.mark.parametrize("id", [47, 48])
+    @pytest.mark.parametrize("level", [50_000.0, 7.7])
+    def test_a_level_that_no_row_tells_from_the_constant_says_nothing(self, id: int, level: float) -> None:
+        """Only the last price differs: x_{t-1} does not vary, and any number would be its coefficient."""
+        price = np.concatenate([walk(4, 20), np.full(61, level), [1.001 * level]])
+        said = run(id, {"price": price}, n=61, lags=1, every=1, alpha=1.0, entry=0.0)
+        assert said.ready[-1]
+        assert (said.value[-1], said.signal[-1], said.confidence[-1]) == (0.0, 0, 0.0)
+        assert (said.outputs["p_value"][-1], said.outputs["rho"][-1]) == (1.0, 0.0)
+
+    def test_a_lone_spike_is_not_a_level(self) -> None:
+        """Of one that was just taken back, x_{t-1} and the lagged change are one beside a constant."""
+        price = np.concatenate([walk(4, 20), np.full(40, 5e4), [5.1e4, 5e4]])
+        said = run(47, {"price": price}, n=38, lags=1, every=1)
+        assert (said.value[-1], said.outputs["p_value"][-1], said.outputs["rho"][-1]) == (0.0, 1.0, 0.0)
+
     def test_log_prices_are_counted_from_the_first(self) -> None:
         assert run(49, {"price": walk(4, 70)}, n=60, every=5).ready.argmax() == 59
         assert changed(run(49, {"price": walk(4, 70)}, n=60, every=5).value[59:]) == [5, 10]

@@ -29,7 +29,8 @@ Floats = NDArray[np.float64]
 def augmented_dickey_fuller(x: Floats, lags: int) -> tuple[float, float]:
     """Return t-ratio and coefficient of x_{t-1} in the change of x on it, a constant and lagged changes.
 
-    NaN where the regression leaves no residuals.
+    NaN where the regression leaves no residuals, or where x_{t-1} is a combination of the other regressors
+    (a window that stands still but for its last move), so that no number is its coefficient.
 
     References
     ----------
@@ -44,9 +45,11 @@ def augmented_dickey_fuller(x: Floats, lags: int) -> tuple[float, float]:
 
 
 def _first_ratio(design: Floats, y: Floats) -> tuple[float, float]:
-    """t-ratio and coefficient of the first regressor."""
+    """t-ratio and coefficient of the first regressor; NaN where the others leave nothing of it."""
     u, size, v = np.linalg.svd(design, full_matrices=False)
     keep = size > np.finfo(np.float64).eps * max(design.shape) * size[0]
+    if float(v[keep, 0] @ v[keep, 0]) < 1.0 - 1e-9:
+        return float("nan"), float("nan")
     inverse = v[keep].T / size[keep]
     beta = inverse @ (u[:, keep].T @ y)
     rest = y - design @ beta
@@ -56,7 +59,7 @@ def _first_ratio(design: Floats, y: Floats) -> tuple[float, float]:
 
 
 def phillips_perron(x: Floats, lags: int) -> tuple[float, float]:
-    """Return Z_tau and the coefficient of x on its own lag; NaN where the regression leaves no residuals.
+    """Return Z_tau and the coefficient of x on its own lag; NaN where either has no definite value.
 
     References
     ----------
