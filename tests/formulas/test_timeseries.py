@@ -258,6 +258,13 @@ class TestVolatility:
         assert all(np.all(np.isfinite(column[said.ready])) for column in (said.value, *said.outputs.values()))
         assert said.outputs["x"][152] > 1000.0
 
+    @pytest.mark.parametrize("phi", [0.9999, -0.9999])
+    def test_particles_stay_where_their_weights_are_numbers(self, phi: float) -> None:
+        price = np.concatenate([walk(2, 30), np.full(300, 5e4), walk(3, 30)])
+        said = run(42, {"price": price}, n0=20, phi=phi, sigma_eta=5.0, particles=20)
+        assert all(np.all(np.isfinite(column[said.ready])) for column in (said.value, *said.outputs.values()))
+        assert np.all(said.value[said.ready] > 0.0)
+
     def test_systematic_resampling_counts_within_one(self) -> None:
         weight = np.array([0.5, 0.1, 0.25, 0.15])
         for u in (0.05, 0.3, 0.999):

@@ -39,6 +39,8 @@ Floats = NDArray[np.float64]
 ABSOLUTE_NORMAL: Final = sqrt(2.0 / pi)
 LOG_MOST: Final = log(np.finfo(np.float64).max) - 0.1
 """Beyond this a log variance is held."""
+LOG_VARIANCE_MOST: Final = 700.0
+"""Beyond this a particle is held: with e^-h no number, a zero return would leave no weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,7 +460,9 @@ def systematic(weight: Floats, u: float) -> NDArray[np.int64]:
 
 def particle_step(h: Floats, log_weight: Floats, y: float) -> tuple[Floats, Floats]:
     """Weigh particles of the log variance by an observation; return log weights and normalised weights."""
-    log_weight = log_weight - 0.5 * (h + y * y * np.exp(-h))
+    with np.errstate(over="ignore"):
+        surprise = np.minimum(y * y * np.exp(-h), 1e300)
+    log_weight = log_weight - 0.5 * (h + surprise)
     log_weight -= np.max(log_weight)
     weight = np.exp(log_weight)
     return log_weight, weight / np.sum(weight)
@@ -484,7 +488,7 @@ class ParticleFilter(SeriesFormula):
     and the filter begins after them. Bootstrap proposals; systematic resampling where 1 / sum w^2 is below
     half the particles, after the estimate. Where E[e^(h/2)] <= calm the direction over h observations, where
     it is >= stress against the last return; confidence |ln E[e^(h/2)]|, at most 1.
-    Outputs: ess, h_mean, h_sd, all before resampling.
+    Outputs: ess, h_mean, h_sd, all before resampling. A particle stays between -700 and 700.
 
     References
     ----------
@@ -532,7 +536,8 @@ class ParticleFilter(SeriesFormula):
 
     def _observe(self, s: Series, r: float) -> None:
         moves = self._random.standard_normal(self.particles)
-        self._states = self.phi * self._states + self.sigma_eta * moves
+        moved = self.phi * self._states + self.sigma_eta * moves
+        self._states = np.clip(moved, -LOG_VARIANCE_MOST, LOG_VARIANCE_MOST)
         self._log_weight, weight = particle_step(self._states, self._log_weight, r / self._scale)
         ratio = float(weight @ np.exp(0.5 * self._states))
         mean = float(weight @ self._states)
