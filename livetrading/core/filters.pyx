@@ -14,8 +14,10 @@ cdef extern from * nogil:
     #define HALF_NORMAL_MEAN 0.79788456080286535588       /* sqrt(2 / pi) */
     #define HALF_NORMAL_VARIANCE 0.36338022763241865692   /* 1 - 2 / pi */
     #define ROOT_HALF 0.70710678118654752440
+    #define LOG_VARIANCE_LEAST -1400.0                    /* below it e^(x/2) is no double */
+    #define LOG_VARIANCE_MOST 1e6
     """
-    const double HALF_NORMAL_MEAN, HALF_NORMAL_VARIANCE, ROOT_HALF
+    const double HALF_NORMAL_MEAN, HALF_NORMAL_VARIANCE, ROOT_HALF, LOG_VARIANCE_LEAST, LOG_VARIANCE_MOST
 
 
 cdef inline bint is_price(double x) noexcept nogil:
@@ -88,13 +90,14 @@ cdef void unscented_step(unscented_t *s, double y, double phi, double noise, dou
                          double c0) noexcept nogil:
     """One prediction and update by |y|; `spread` is 1 + lambda.
 
-    e^(x/2) is taken out of all that is seen, so that no level of the state is out of range.
+    e^(x/2) is taken out of all that is seen, so that no level of the state is out of range; x itself stays
+    between LOG_VARIANCE_LEAST and LOG_VARIANCE_MOST, or a return after it would leave it infinite for good.
     """
     cdef double d, up, down, mean, variance, cross, gain, shrink
-    s.x *= phi
+    s.x = max(s.x * phi, LOG_VARIANCE_LEAST)
     s.p = phi * phi * s.p + noise
     d = sqrt(spread * s.p)
-    up = lt_exp(0.5 * d)
+    up = lt_exp(min(0.5 * d, 300.0))
     down = 1.0 / up
     mean = w0 + w * (up + down)
     variance = (c0 * (1.0 - mean) * (1.0 - mean) + w * ((up - mean) * (up - mean) + (down - mean) * (down - mean)))
@@ -103,7 +106,7 @@ cdef void unscented_step(unscented_t *s, double y, double phi, double noise, dou
     cross = w * d * (up - down) * HALF_NORMAL_MEAN
     gain = cross / variance if variance > 0.0 else 0.0
     shrink = lt_exp(-0.5 * s.x)
-    s.x += gain * (fabs(y) * shrink - HALF_NORMAL_MEAN * mean)
+    s.x = min(s.x + gain * (fabs(y) * shrink - HALF_NORMAL_MEAN * mean), LOG_VARIANCE_MOST)
     s.p -= gain * cross
     s.p = s.p if s.p > 0.0 else 0.0
     s.gain = gain * shrink

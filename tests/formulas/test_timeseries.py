@@ -258,6 +258,16 @@ class TestVolatility:
         assert all(np.all(np.isfinite(column[said.ready])) for column in (said.value, *said.outputs.values()))
         assert said.outputs["x"][152] > 1000.0
 
+    @pytest.mark.parametrize(
+        "given", [{"phi": -0.9, "sigma_eta": 1.0}, {"phi": 0.99999, "sigma_eta": 5.0}, {"phi": 0.9999}]
+    )
+    def test_no_persistence_leaves_the_unscented_filter_infinite(self, given: dict[str, float]) -> None:
+        price = walk(2, 400)
+        price[60:300] = price[60]
+        price[320:] *= 1e6
+        said = run(43, {"price": price}, n0=20, **given)
+        assert all(np.all(np.isfinite(column[said.ready])) for column in (said.value, *said.outputs.values()))
+
     @pytest.mark.parametrize("phi", [0.9999, -0.9999])
     def test_particles_stay_where_their_weights_are_numbers(self, phi: float) -> None:
         price = np.concatenate([walk(2, 30), np.full(300, 5e4), walk(3, 30)])

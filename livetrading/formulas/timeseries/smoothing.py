@@ -64,7 +64,7 @@ class UnscentedKalman(KernelFormula):
     s^2 the mean squared return of the first n0. Sigma points x, x +- sqrt((1 + lambda) P), 1 + lambda =
     alpha^2 (1 + kappa), are drawn anew from the prediction. Where e^(x/2) <= calm the direction over h
     observations; where it is >= stress against the last return. Confidence |x| / 2, at most 1.
-    Outputs: x, P, K. A value beyond e^700 s reads as that.
+    Outputs: x, P, K. A value beyond e^700 s reads as that; x stays between -1400 and 1e6.
 
     References
     ----------
