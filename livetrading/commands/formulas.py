@@ -220,7 +220,7 @@ def check(
         if json:
             trees[name] = {one.check: _tree_of(one) for one in findings}
         else:
-            worst = max(one.worst for one in findings)
+            worst = max((one.worst for one in findings if not isnan(one.worst)), default=float("nan"))
             cells = "".join(f"{_cell(one):>13}" for one in findings)
             print(f"{name:28.28}{cells}   {worst:.1e}", flush=True)
     if json:
@@ -240,7 +240,10 @@ def _findings(id: int, names: Sequence[str]) -> "Iterator[Finding]":
         try:
             yield check(id, name)
         except ImportError as error:
-            words = f"{UNCHECKED}, needs {error.name or error}: pip install 'livetrading[formulas]'"
+            words = f"{UNCHECKED}, needs {error.name or error}, which is not installed"
+            yield Finding(id, name, False, float("nan"), 0, words)
+        except Exception as error:  # of whatever library: the others are to be checked all the same
+            words = f"raised {type(error).__name__}: {error}"
             yield Finding(id, name, False, float("nan"), 0, words)
 
 

@@ -145,4 +145,14 @@ def test_a_reference_that_cannot_be_run_does_not_pass(said: Any, monkeypatch: py
 
     monkeypatch.setattr(harness, "CHECKS", {**harness.CHECKS, "reference": needs})
     text = said("check", "145", code=1)
-    assert "not run, needs moonlib: pip install 'livetrading[formulas]'" in text
+    assert "not run, needs moonlib, which is not installed" in text
+
+
+def test_a_check_that_breaks_falls_short(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(id: int) -> Any:
+        raise TypeError("another version of it")
+
+    monkeypatch.setattr(harness, "CHECKS", {**harness.CHECKS, "reference": breaks})
+    text = said("check", "145", "146", code=1)
+    assert "0 of 2 pass" in text
+    assert "falls short: 145 RSIMeanReversion, reference: raised TypeError: another version of it" in text
