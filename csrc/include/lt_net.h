@@ -60,7 +60,7 @@ size_t lt_vae_scratch(const lt_vae *net);
 /* The loss of z with the noise e of its code; adds the derivatives to g unless it is NULL. */
 lt_elbo lt_vae_loss(const lt_vae *net, const double *w, const double *z, const double *e, double *scratch, double *g);
 
-/* w <- w - eta g min(1, clip / |g|); returns |g|. */
+/* w <- w - eta g min(1, clip / |g|), where |g| is finite; returns |g|. */
 double lt_descend(size_t n, double *w, const double *g, double eta, double clip);
 
 #endif

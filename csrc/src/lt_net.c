@@ -624,6 +624,7 @@ LT_CLONES
 double lt_descend(size_t n, double *w, const double *g, double eta, double clip)
 {
     double norm = sqrt(dot(n, g, g)), rate = norm > clip ? eta * (clip / norm) : eta;
+    if (!(norm <= 1.7976931348623157e308)) return norm;    /* has no direction that could be computed */
     for (size_t k = 0; k < n; k++) w[k] -= rate * g[k];
     return norm;
 }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetrading.core.agents import DeepQ, Policy, q_update, sarsa_update, td_update
-from livetrading.core.nets import Autoencoder, Draws, Net, OnlineNet
+from livetrading.core.nets import Autoencoder, Draws, Net, OnlineNet, descended
 from livetrading.formulas.checks.machine_learning.nets import NETS
 from livetrading.formulas.checks.machine_learning.search import averages
 from livetrading.formulas.checks.machine_learning.slow import rows
@@ -396,6 +396,35 @@ class TestSearch:
 
 
 SMALL_SEARCH: dict[int, dict[str, int]] = {99: {"pop": 6, "gens": 3}, 100: {"particles": 5, "iters": 3}}
+
+
+class TestExtremes:
+    @pytest.mark.parametrize("id", [62, 63, 64, 65, 66, 67, 68, 69, 70])
+    def test_steps_that_are_far_too_long_end_in_no_nan(self, id: int) -> None:
+        for way in ({"eta": 1e3}, {"eta": 0.5, "clip": 1e12}, {"eta": 1e3, "clip": 1e12}):
+            said = run(id, rows(400, 21), warm=20, **way)
+            assert np.isfinite(said.value[said.ready]).all()
+            assert ((said.confidence >= 0.0) & (said.confidence <= 1.0)).all()
+
+    @pytest.mark.parametrize(
+        ("id", "way"),
+        [
+            (61, {"eta": 1e101}),
+            (66, {"eta": 1e4}),
+            (68, {"eta": 1e300}),
+            (69, {"beta": 1e300}),
+            (70, {"clip": 1e13}),
+        ],
+    )
+    def test_steps_that_could_are_refused(self, id: int, way: dict[str, float]) -> None:
+        with pytest.raises(FormulaError, match="must be a finite number"):
+            create(id, **way)
+
+    def test_a_gradient_without_a_length_moves_nothing(self) -> None:
+        net = Net("dense", (2, 1))
+        weights = np.array((1.0, 2.0, 3.0))
+        for gradient in ((1e200, 1.0, 0.0), (inf, 0.0, 0.0), (nan, 0.0, 0.0)):
+            assert np.array_equal(descended(net, weights, np.array(gradient), 0.1, 1.0), weights)
 
 
 def test_before_50_predictions_there_is_no_hit_rate() -> None:

@@ -61,8 +61,8 @@ class StrangenessFormula(KernelFormula):
     reads = ("price", "volume", "side")
     q = Real(0.99, "quantile of the errors beyond which it blocks", low=0.0, high=1.0)
     n = Whole(500, "errors looked back on", low=100, high=100_000)
-    eta = Real(0.01, "length of a step", low=0.0, open_low=True)
-    clip = Real(1.0, "largest length of a gradient", low=0.0, open_low=True)
+    eta = Real(0.01, "length of a step", low=0.0, high=1e3, open_low=True)
+    clip = Real(1.0, "largest length of a gradient", low=0.0, high=1e12, open_low=True)
     seed = Whole(0, "of the first weights", low=0, high=2**63 - 1)
     warm = Whole(200, "steps of training before it is ready")
 
@@ -133,7 +133,7 @@ class VariationalAutoencoder(StrangenessFormula):
 
     k = Whole(2, "width of the code", high=64)
     H = Whole(8, "hidden units", high=256)
-    beta = Real(1.0, "weight of the divergence", low=0.0)
+    beta = Real(1.0, "weight of the divergence", low=0.0, high=1e100)
 
     @property
     def gives(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ class SimplePerceptron(KernelFormula):
     """
 
     reads = ("price", "volume", "side")
-    eta = Real(0.01, "length of a correction", low=0.0, open_low=True)
+    eta = Real(0.01, "length of a correction", low=0.0, high=1e100, open_low=True)
     h = Whole(10, "observations ahead", high=100_000)
     warm = Whole(200, "resolved pairs before it is ready")
 
@@ -58,8 +58,8 @@ class OnlineFormula(KernelFormula):
     """
 
     reads = ("price", "volume", "side")
-    eta = Real(0.01, "length of a step", low=0.0, open_low=True)
-    clip = Real(1.0, "largest length of a gradient", low=0.0, open_low=True)
+    eta = Real(0.01, "length of a step", low=0.0, high=1e3, open_low=True)
+    clip = Real(1.0, "largest length of a gradient", low=0.0, high=1e12, open_low=True)
     h = Whole(10, "observations ahead", high=100_000)
     seed = Whole(0, "of the first weights", low=0, high=2**63 - 1)
     warm = Whole(200, "steps of training before it is ready")
