@@ -1,5 +1,6 @@
 """Rules of the time series (31 to 60) that golden numbers do not reach."""
 
+from fractions import Fraction
 from math import erf, exp, nan, sqrt
 from typing import Any
 
@@ -11,6 +12,7 @@ from livetrading.formulas.checks.markets import walk
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.registry import create, run
 from livetrading.formulas.timeseries.autoregression import changes, levinson_durbin
+from livetrading.formulas.timeseries.bandpass import hodrick_prescott
 from livetrading.formulas.timeseries.decomposition import extrema
 from livetrading.formulas.timeseries.rules import Recent, forecast_signal
 from livetrading.formulas.timeseries.state_space import Regimes, Trend
@@ -342,6 +344,26 @@ class TestParts:
         tops, bottoms = extrema(np.array([0.0, 1.0, 3.0, 3.0, 3.0, 2.0, 2.0, 4.0, 4.0, 1.0, 1.0]))
         assert tops.tolist() == [2, 7]
         assert bottoms.tolist() == [5]
+
+    @pytest.mark.parametrize("lamb", [0, 3, 1600, 10**9])
+    def test_the_weights_of_a_trend_keep_their_digits(self, lamb: int) -> None:
+        """Against the same system solved in fractions."""
+        n = 40
+        rows = [[Fraction(i == j) for j in range(n)] for i in range(n)]
+        for i in range(n - 2):
+            for j, a in enumerate((1, -2, 1)):
+                for k, b in enumerate((1, -2, 1)):
+                    rows[i + j][i + k] += lamb * a * b
+        right = [Fraction(i == n - 1) for i in range(n)]
+        for i in range(n):
+            for k in range(i + 1, min(i + 3, n)):
+                ratio = rows[k][i] / rows[i][i]
+                rows[k] = [x - ratio * y for x, y in zip(rows[k], rows[i], strict=True)]
+                right[k] -= ratio * right[i]
+        for i in reversed(range(n)):
+            right[i] = (right[i] - sum(rows[i][j] * right[j] for j in range(i + 1, n))) / rows[i][i]
+        found = hodrick_prescott(n, float(lamb))
+        assert found == pytest.approx(np.array([float(w) for w in right]), rel=1e-9, abs=1e-13)
 
     def test_levinson_durbin_solves_yule_walker(self) -> None:
         gamma = np.array([2.0, 1.2, 0.1, -0.4, -0.3])

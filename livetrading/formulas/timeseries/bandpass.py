@@ -48,14 +48,33 @@ def baxter_king(low: float, high: float, K: int) -> Floats:
 def hodrick_prescott(n: int, lamb: float) -> Floats:
     """Return the weights of the trend's last point, the last row of (I + lamb D'D)^-1.
 
+    That row is what a Kalman filter makes of a trend whose second differences have the variance 1 / lamb
+    under noise of variance 1; its gains keep their digits where the matrix, with a large lamb, loses them.
+
     References
     ----------
-    Hodrick and Prescott (1997), J. Money, Credit and Banking 29.
+    Hodrick and Prescott (1997), J. Money, Credit and Banking 29; Harvey and Jaeger (1993), J. Applied
+    Econometrics 8.
     """
-    second = np.diff(np.eye(n), 2, axis=0)
-    last = np.zeros(n)
-    last[-1] = 1.0
-    return np.asarray(np.linalg.solve(np.eye(n) + lamb * second.T @ second, last), np.float64)
+    weights = np.zeros(n)
+    weights[-1] = 1.0
+    if lamb < 1e-300:  # its inverse is no number, and the trend the series
+        return weights
+    # covariance of the trend now and one before, from the first two observations
+    now, both, before = 1.0, 0.0, 1.0
+    gain = np.empty((n, 2))
+    for t in range(2, n):
+        predicted, lag = 4.0 * (now - both) + before + 1.0 / lamb, 2.0 * now - both
+        rest = 1.0 / (predicted + 1.0)
+        gain[t] = predicted * rest, lag * rest
+        now, both, before = predicted * rest, lag * rest, now - lag * lag * rest
+    # the last trend in terms of the trend of t and of t - 1, from the end back
+    level, older = 1.0, 0.0
+    for t in range(n - 1, 1, -1):
+        weights[t] = level * gain[t, 0] + older * gain[t, 1]
+        level, older = 2.0 * (level - weights[t]) + older, -(level - weights[t])
+    weights[1], weights[0] = level, older
+    return weights
 
 
 def christiano_fitzgerald(n: int, low: float, high: float) -> Floats:
