@@ -297,6 +297,34 @@ def hawkes_intensity(const double[::1] times not None, double mu, double alpha, 
     return mu + alpha * excitement(&times[0], n, beta, at) if n else mu
 
 
+cdef double hawkes_slope(const double *t, Py_ssize_t n, double mu, double eta, double beta, double end,
+                         double *slope) noexcept nogil:
+    """Log-likelihood of events from 0 to `end`, alpha = eta beta, and its slopes in mu, eta and beta, in one pass."""
+    cdef double total = 0.0, a = 0.0, da = 0.0, gap, stays, rate, after, dafter
+    cdef Py_ssize_t i
+    slope[0] = slope[1] = slope[2] = 0.0
+    for i in range(n):
+        if i > 0:
+            gap = t[i] - t[i - 1]
+            stays = lt_exp(-beta * gap)
+            a = stays * (1.0 + a)
+            da = stays * da - gap * a                   # of a in beta
+        rate = mu + eta * beta * a
+        total += lt_log(rate)
+        slope[0] += 1.0 / rate
+        slope[1] += beta * a / rate
+        slope[2] += eta * (a + beta * da) / rate
+    if n > 0:
+        stays = lt_exp(-beta * (end - t[n - 1]))
+        after = stays * (1.0 + a)                       # sum of e^-beta(end - t_i)
+        dafter = stays * da - (end - t[n - 1]) * after
+        total -= eta * (n - after)
+        slope[1] -= n - after
+        slope[2] += eta * dafter
+    slope[0] -= end
+    return total - mu * end
+
+
 def hawkes_loglik(const double[::1] times not None, double mu, double alpha, double beta, double end):
     """Log-likelihood of the events of an exponential Hawkes process from 0 to `end`.
 
@@ -313,14 +341,32 @@ def hawkes_loglik(const double[::1] times not None, double mu, double alpha, dou
     ----------
     Ozaki (1979), AISM 31.
     """
-    cdef Py_ssize_t i, n = times.shape[0]
-    cdef double a = 0.0, total = -mu * end
-    with nogil:
-        for i in range(n):
-            if i > 0:
-                a = lt_exp(-beta * (times[i] - times[i - 1])) * (1.0 + a)
-            total += lt_log(mu + alpha * a) - alpha / beta * (1.0 - lt_exp(-beta * (end - times[i])))
-    return total
+    cdef double[3] slope
+    cdef Py_ssize_t n = times.shape[0]
+    return hawkes_slope(&times[0] if n else NULL, n, mu, alpha / beta, beta, end, slope)
+
+
+def hawkes_cost(const double[::1] x not None, const double[::1] times not None):
+    """Minus the log-likelihood of events from 0 to the last of them, and its gradient.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (3,)
+        mu, alpha / beta, beta; 1 over the times' unit, 1, 1 over it.
+    times : ndarray of float64, shape (n,)
+        Ascending, at least one.
+
+    Returns
+    -------
+    tuple of float and list of float
+
+    References
+    ----------
+    Ozaki (1979), AISM 31.
+    """
+    cdef double[3] slope
+    cdef double found = hawkes_slope(&times[0], times.shape[0], x[0], x[1], x[2], times[times.shape[0] - 1], slope)
+    return -found, [-slope[0], -slope[1], -slope[2]]
 
 
 ctypedef struct burst_t:

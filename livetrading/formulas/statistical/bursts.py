@@ -1,16 +1,16 @@
 """Bursts of large moves: a self-exciting process of events."""
 
 from math import isfinite
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.kernel import Kernel
-from livetrading.core.statistics import Bursts, hawkes_loglik
+from livetrading.core.statistics import Bursts, hawkes_cost
 from livetrading.formulas.base import KernelFormula, Phase
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.libraries import library
+from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 
@@ -23,7 +23,7 @@ def fit_hawkes(times: list[float] | NDArray[np.float64]) -> tuple[float, float, 
     """Return the maximum-likelihood parameters of an exponential Hawkes process.
 
     The likelihood is of the events from the first to the last, over (mu, alpha / beta, beta) with the mean
-    gap as the unit of time, by L-BFGS-B from three starts.
+    gap as the unit of time, by L-BFGS-B from three starts with the exact gradient.
 
     Parameters
     ----------
@@ -44,20 +44,17 @@ def fit_hawkes(times: list[float] | NDArray[np.float64]) -> tuple[float, float, 
     if not gap > 0.0:
         return None
     scaled = (t - t[0]) / gap
-    end = float(scaled[-1])
-
-    def cost(x: NDArray[np.float64]) -> float:
-        mu, eta, beta = x.tolist()
-        return -hawkes_loglik(scaled, mu, eta * beta, beta, end)
-
     minimize = library("scipy.optimize").minimize
-    best = None
-    for eta in STARTS:
-        found = minimize(cost, (1.0 - eta, eta, 1.0), method="L-BFGS-B", bounds=BOUNDS)
-        if isfinite(found.fun) and np.all(np.isfinite(found.x)) and (best is None or found.fun < best.fun):
-            best = found
-    if best is None:
+
+    def climb(eta: float) -> Any:
+        start = (1.0 - eta, eta, 1.0)
+        return minimize(hawkes_cost, start, args=(scaled,), method="L-BFGS-B", jac=True, bounds=BOUNDS)
+
+    found = attempt(lambda: [climb(eta) for eta in STARTS]) or []
+    finite = [one for one in found if isfinite(one.fun) and np.all(np.isfinite(one.x))]
+    if not finite:
         return None
+    best = min(finite, key=lambda one: float(one.fun))
     mu, eta, beta = best.x.tolist()
     parameters = mu / gap, eta * beta / gap, beta / gap
     return parameters if all(isfinite(one) and one > 0.0 for one in parameters) else None

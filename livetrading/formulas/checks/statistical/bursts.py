@@ -107,3 +107,30 @@ def slow_form() -> Iterator[Comparison]:
             own = fit_hawkes(at[events[-40:]])
             assert own is not None
             yield Comparison(f"beta, row {i}", beta, own[2], 1e-6)
+
+
+@reference(3)
+def without_a_gradient() -> Iterator[Comparison]:
+    """The fit against one of the naive likelihood, whose slopes the library takes by differences."""
+    minimize = import_module("scipy.optimize").minimize
+    for seed, mu, alpha, beta in ((31, 0.5, 0.6, 1.2), (32, 0.2, 4.0, 5.0), (33, 0.9, 0.01, 1.0)):
+        times = thinned(mu, alpha, beta, 80, seed)
+        gap = (times[-1] - times[0]) / 79.0
+        t = (times - times[0]) / gap
+        gaps = t[:, None] - t[None, :]
+
+        def cost(x: Floats, gaps: Floats = gaps, before: NDArray[np.bool_] = gaps > 0.0) -> float:
+            decayed = np.exp(-x[2] * np.where(before, gaps, np.inf))
+            mass = x[0] * gaps[-1, 0] + x[1] * np.sum(1.0 - np.exp(-x[2] * gaps[-1]))
+            return float(mass - np.sum(np.log(x[0] + x[1] * x[2] * decayed.sum(axis=1))))
+
+        bounds = ((0.01, 2.0), (0.001, 0.99), (0.05, 50.0))
+        starts = ((1.0 - eta, eta, 1.0) for eta in (0.2, 0.5, 0.8))
+        best = min(
+            (minimize(cost, x, method="L-BFGS-B", bounds=bounds) for x in starts), key=lambda one: one.fun
+        )
+        fitted = fit_hawkes(times)
+        assert fitted is not None
+        of = best.x[0] / gap, best.x[1] * best.x[2] / gap, best.x[2] / gap
+        for name, ours, theirs in zip(("mu", "alpha", "beta"), fitted, of, strict=True):
+            yield Comparison(f"{name} of {seed}", ours, float(theirs), 1e-3)
