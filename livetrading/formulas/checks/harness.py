@@ -44,11 +44,12 @@ class Comparison:
 
     @property
     def error(self) -> float:
-        """The relative error; the absolute one where 0 is expected."""
+        """The relative error; the absolute one of a number near 0, which is held to an absolute tolerance."""
         if self.was == self.expected or (isnan(self.was) and isnan(self.expected)):
             return 0.0
         size = abs(self.expected)
-        return abs(self.was - self.expected) / (size if size > 0.0 else 1.0)
+        relative = size > 0.0 and self.rel * size >= self.abs
+        return abs(self.was - self.expected) / (size if relative else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Finding:
         Its name.
     passed : bool
     worst : float
-        The largest relative error seen, of all numbers compared.
+        The largest error seen, of all numbers compared (`Comparison.error`).
     compared : int
         How many.
     words : str
