@@ -28,12 +28,15 @@ ctypedef struct lambda_t:
 
 
 cdef double kyle_rest(const kyle_t *s, double slope) noexcept nogil:
-    """Sum of squared residuals of the window; from the residuals themselves where their squares would cancel."""
+    """Sum of squared residuals of the window; from the residuals themselves where their squares would cancel.
+
+    The moments may be off by 1e-10 of themselves, and what is left of them by that over its share.
+    """
     cdef double rest = s.fit_dd - slope * s.fit_qd, e
     cdef const double *q = lt_ring_window(&s.flow, s.window)
     cdef const double *d = lt_ring_window(&s.change, s.window)
     cdef uint64_t i
-    if rest > 1e-6 * s.fit_dd:
+    if rest > 0.2 * s.fit_dd:
         return rest
     rest = 0.0
     for i in range(s.window):

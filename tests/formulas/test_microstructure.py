@@ -1,6 +1,7 @@
 """Rules of the rows 101 to 130 that their goldens do not reach."""
 
-from math import inf, nan
+from fractions import Fraction
+from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,16 @@ class TestSides:
         assert fed(119, [*rows, trade(1, 100.5, side=1)], n=1).value == pytest.approx(100.0)
 
 
+def exact_t(x: Any, y: Any) -> float:
+    """The t value of the slope of y on x, its moments without rounding."""
+    columns = [[Fraction(value) for value in column.tolist()] for column in (x, y)]
+    p, q = ([value - sum(column) / len(column) for value in column] for column in columns)
+    pp, pq, qq = (
+        sum(a * b for a, b in zip(left, right, strict=True)) for left, right in ((p, p), (p, q), (q, q))
+    )
+    return float(pq / pp) / sqrt(float((qq - pq * pq / pp) / (len(p) - 2) / pp))
+
+
 class TestHolding:
     def test_flow_that_does_not_vary_keeps_what_was_said(self) -> None:
         g = np.random.default_rng(1)
@@ -94,6 +105,20 @@ class TestHolding:
         before = says(formula)
         formula.update(trade(9, 103, 1.0, 1))
         assert says(formula) == before
+
+    def test_what_a_steep_line_leaves_is_not_lost_in_the_flow_before_it(self) -> None:
+        g, worst = np.random.default_rng(5), 0.0
+        for _ in range(20):
+            volumes = np.concatenate([g.exponential(1.0, 12), g.exponential(0.01, 8)])
+            moves = np.concatenate([g.normal(size=12), volumes[12:] / 0.01 + 3e-3 * g.normal(size=8)])
+            prices = 1000.0 + np.cumsum(moves)
+            formula = create(101, m=1, n=4)
+            for i, (price, volume) in enumerate(zip(prices.tolist(), volumes.tolist(), strict=True)):
+                formula.update(trade(i, price, volume, 1))
+                if i >= 15:
+                    expected = exact_t(volumes[i - 3 : i + 1], np.diff(prices[i - 4 : i + 1]))
+                    worst = max(worst, abs(formula.outputs["t"] / expected - 1.0))
+        assert worst < 1e-9
 
     def test_no_flow_leaves_the_linear_impact(self) -> None:
         quotes = [{"bid": 99.0 + i % 3, "ask": 101.0 + i % 3} for i in range(12)]
