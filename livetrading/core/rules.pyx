@@ -1,15 +1,30 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """What a rule of two moving averages would have earned over a window of prices."""
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from livetrading.core.features cimport lt_log_change, lt_scale, lt_sd_of
+from livetrading.core.rolling cimport largest, sum_add, sum_clear, sum_t
 
 
 cdef double sharpe(Py_ssize_t n, const double *net) noexcept nogil:
-    """Mean over sd; 0 where the sd counts as 0."""
-    cdef double off = 0.0, sd = lt_sd_of(n, net, 1.0, &off)
-    return (net[n - 1] + off) / sd if sd > 0.0 else 0.0
+    """Mean over sd; 0 where the sd counts as 0.
+
+    The sums lie in two doubles each, so that rules which earn the same at other times tie, and the first is kept.
+    """
+    cdef double mean, sd
+    cdef sum_t total, squares
+    cdef Py_ssize_t k
+    sum_clear(&total)
+    sum_clear(&squares)
+    for k in range(n):
+        sum_add(&total, net[k])
+    mean = total.value / <double> n
+    for k in range(n):
+        sum_add(&squares, (net[k] - mean) * (net[k] - mean))
+    sd = sqrt(squares.value / <double> n)
+    return mean / sd if sd > 1e-12 * largest(net, <uint64_t> n) else 0.0
 
 
 cdef void net_returns(Py_ssize_t n, const double *w, const double *d, double threshold, double fee,
@@ -51,7 +66,7 @@ def crossover(const double[::1] w not None, double fast_span, double slow_span, 
         If there are fewer than two prices.
     """
     cdef Py_ssize_t k, n = w.shape[0]
-    cdef double a = 2.0 / (fast_span + 1.0), b = 2.0 / (slow_span + 1.0), fast, slow, scale, largest = 0.0, off, sd, j
+    cdef double a = 2.0 / (fast_span + 1.0), b = 2.0 / (slow_span + 1.0), fast, slow, scale, highest = 0.0, off, sd, j
     cdef double *d
     if n < 2:
         raise ValueError(f"w must have at least 2 prices, had {n}")
@@ -60,8 +75,8 @@ def crossover(const double[::1] w not None, double fast_span, double slow_span, 
         raise MemoryError()
     with nogil:
         for k in range(n):
-            largest = max(largest, w[k])
-        scale = lt_scale(largest)
+            highest = max(highest, w[k])
+        scale = lt_scale(highest)
         fast = slow = w[0] * scale
         for k in range(n):
             fast += a * (w[k] * scale - fast)

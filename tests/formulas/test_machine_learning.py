@@ -349,6 +349,14 @@ def sphere(x: Any) -> float:
     return float(np.sum(x * x))
 
 
+def earnings(w: Any, fast: float, slow: float, threshold: float, fee: float) -> tuple[list[float], float]:
+    """Net returns of a rule, and what `rule` makes of them."""
+    d = averages(w, fast, slow)
+    held = np.where(np.abs(d) > threshold * d.std(), np.sign(d), 0.0)
+    net = held[:-1] * np.diff(np.log(w)) - fee * np.abs(np.diff(held, prepend=0.0))[:-1]
+    return sorted(net), rule(w, np.array((fast, slow, threshold)), fee)[0]
+
+
 class TestSearch:
     @settings(max_examples=15)
     @given(seed=st.integers(0, 10_000))
@@ -359,6 +367,23 @@ class TestSearch:
             assert all(np.all((low <= x) & (x <= high)) for x, _ in found)
             assert found[0][1] >= found[1][1] >= found[2][1]
             assert all(value == sphere(x) for x, value in found)
+
+    def test_the_swarm_is_constricted_by_the_factor_itself_and_not_its_digits(self) -> None:
+        bound = np.full(2, 5.0)
+        assert swarm_minimise(sphere, -bound, bound, 0)[1] == pytest.approx(
+            3.3489593883e-05, rel=2e-11, abs=0.0
+        )
+
+    def test_rules_that_earn_the_same_at_other_times_tie(self) -> None:
+        # the price stands still for long, so that the fee of leaving falls on one or another empty return
+        w = 61828.0 + 0.01 * np.cumsum(np.random.default_rng(3).normal(size=40).round() * 30.0)
+        w = np.concatenate([w, np.full(60, w[-1] + 5.0), w[::-1]])
+        earned: dict[tuple[float, ...], set[float]] = {}
+        for threshold in np.linspace(0.3, 1.4, 60):
+            net, j = earnings(w, 4.0, 40.0, float(threshold), 1e-3)
+            earned.setdefault(tuple(net), set()).add(j)
+        assert len(earned) < 40
+        assert max(len(js) for js in earned.values()) == 1
 
     @pytest.mark.parametrize("id", [99, 100])
     def test_phase_moves_every_search_but_the_first(self, id: int) -> None:

@@ -20,8 +20,9 @@ Floats = NDArray[np.float64]
 Target = Callable[[Floats], float]
 LOW: Final = np.array((2.0, 21.0, 0.0))
 HIGH: Final = np.array((20.0, 120.0, 1.5))
-CONSTRICTION: Final = 0.7298437881
 PULL: Final = 2.05
+CONSTRICTION: Final = 2.0 / abs(2.0 - 2.0 * PULL - sqrt((2.0 * PULL) ** 2 - 8.0 * PULL))
+"""Of Clerc and Kennedy, 0.7298437881..., for a sum of pulls of 4.1."""
 
 
 def rule(w: Floats, x: Floats, fee: float = 5e-5) -> tuple[float, float, float, float]:
