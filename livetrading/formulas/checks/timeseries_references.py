@@ -21,7 +21,7 @@ from livetrading.formulas.timeseries.spectrum import strongest_line, tapers_of
 from livetrading.formulas.timeseries.state_space import Factor, Regimes, Trend, fit_factor
 from livetrading.formulas.timeseries.threshold import regime_ssr, threshold
 from livetrading.formulas.timeseries.unit_root import augmented_dickey_fuller, kpss, phillips_perron
-from livetrading.formulas.timeseries.volatility import arch_lm, fit_variance
+from livetrading.formulas.timeseries.volatility import arch_lm
 
 Floats = NDArray[np.float64]
 
@@ -239,10 +239,14 @@ def gjr() -> Iterator[Comparison]:
     said = run(37, {"price": price}, n=300, refit=1000)
     r = np.diff(np.log(price))[:300]
     y = r / np.sqrt(np.mean(r**2))
-    both = fit_variance(y, "GJR"), fit_variance(y, "GARCH")
-    assert both[0] is not None
-    assert both[1] is not None
-    lr = 2.0 * (both[0].loglik - both[1].loglik)
+    model = import_module("arch").arch_model
+    lr = 2.0 * sum(
+        sign
+        * quietly(
+            model(y, mean="Zero", vol="GARCH", p=1, o=o, q=1, rescale=False).fit, disp="off"
+        ).loglikelihood
+        for sign, o in ((1.0, 1), (-1.0, 0))
+    )
     yield Comparison("lr", said.outputs["lr"][-1], lr, 1e-5)
     yield Comparison("p", said.outputs["p"][-1], stats.chi2.sf(said.outputs["lr"][-1], 1))
 
@@ -381,6 +385,50 @@ def grid() -> Iterator[Comparison]:
     found = [run(42, {"price": price}, n0=2, seed=seed, particles=300).value[-1] for seed in range(40)]
     error = 3.0 * float(np.std(found, ddof=1)) / np.sqrt(40.0)
     yield Comparison("mean of 40 seeds", float(np.mean(found)), grid_filter(y, 0.97, 0.2), 0.0, error)
+    for seed, count, phi, sd in ((3, 40, 0.97, 0.2), (8, 25, 0.9, 0.7)):
+        given = {"n0": 2, "seed": seed, "particles": count, "phi": phi, "sigma_eta": sd}
+        said = run(42, {"price": price}, calm=0.9, stress=1.1, h=4, **given)
+        for i, row in enumerate(drawn_particles(y, seed, count, phi, sd)):
+            k, told = (
+                i + 3,
+                (said.value[i + 3], *(said.outputs[name][i + 3] for name in ("ess", "h_mean", "h_sd"))),
+            )
+            for name, mine, other in zip(("value", "ess", "h_mean", "h_sd"), told, row, strict=True):
+                yield Comparison(f"{name}, seed {seed}, row {k}", float(mine), other, 1e-9, 1e-12)
+            follow, fade = np.sign(price[k] - price[k - 4]) if k >= 4 else 0.0, -np.sign(y[i])
+            side = follow if row[0] <= 0.9 else fade if row[0] >= 1.1 else 0.0
+            yield Comparison(f"signal, seed {seed}, row {k}", float(said.signal[k]), float(side))
+
+
+def drawn_particles(
+    y: Floats, seed: int, count: int, phi: float, sd: float
+) -> Iterator[tuple[float, float, float, float]]:
+    """Estimate, effective number, mean and sd of the particles after each y, a particle at a time."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    h = [sd / (1.0 - phi**2) ** 0.5 * z for z in rng.standard_normal(count)]
+    weight = [1.0 / count] * count
+    for x in y:
+        h = [phi * one + sd * z for one, z in zip(h, rng.standard_normal(count), strict=True)]
+        weight = [w * np.exp(-0.5 * (one + x * x * np.exp(-one))) for w, one in zip(weight, h, strict=True)]
+        weight = [w / sum(weight) for w in weight]
+        mean = sum(w * one for w, one in zip(weight, h, strict=True))
+        variance = sum(w * (one - mean) ** 2 for w, one in zip(weight, h, strict=True))
+        effective = 1.0 / sum(w * w for w in weight)
+        ratio = sum(w * np.exp(0.5 * one) for w, one in zip(weight, h, strict=True))
+        yield ratio, effective, mean, variance**0.5
+        if effective < count / 2:
+            h, weight = drawn_again(h, weight, rng.random()), [1.0 / count] * count
+
+
+def drawn_again(h: list[float], weight: list[float], u: float) -> list[float]:
+    """The particle at which the weights so far first reach (u + i) / N, for every i."""
+    found, i, reached = [], 0, weight[0]
+    for k in range(len(h)):
+        while reached < (u + k) / len(h) and i < len(h) - 1:
+            i += 1
+            reached += weight[i]
+        found.append(h[i])
+    return found
 
 
 @reference(43)
