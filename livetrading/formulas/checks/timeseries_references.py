@@ -404,7 +404,7 @@ def drawn_particles(
     y: Floats, seed: int, count: int, phi: float, sd: float
 ) -> Iterator[tuple[float, float, float, float]]:
     """Estimate, effective number, mean and sd of the particles after each y, a particle at a time."""
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = np.random.default_rng(seed)  # of the same bits as Generator(PCG64(seed))
     h = [sd / (1.0 - phi**2) ** 0.5 * z for z in rng.standard_normal(count)]
     weight = [1.0 / count] * count
     for x in y:
