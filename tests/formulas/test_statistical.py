@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from livetrading.core.statistics import (
     beta_survival,
@@ -20,6 +20,7 @@ from livetrading.formulas.checks.markets import market, walk
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.registry import FORMULA_REGISTRY, create, run
 from livetrading.formulas.statistical.bursts import fit_hawkes
+from livetrading.formulas.statistical.dependence import rescaled_range
 from livetrading.formulas.statistical.forecasts import fit_stumps
 
 Floats = NDArray[np.float64]
@@ -181,6 +182,41 @@ class TestDegenerate:
         assert (said.value[-1], said.outputs["train_deviance"][-1]) == (0.0, 0.0)
         assert said.outputs["prob_up"][-1] == 0.5
         assert fit_stumps(np.empty((0, 7)), np.empty(0, np.bool_), 3, 0.1, 0) is not None
+
+    def test_a_steady_growth_has_no_tail_and_no_histogram(self) -> None:
+        price = 50_000.0 * np.exp(0.0005 * np.arange(151))
+        assert len(np.unique(np.log(price[1:61] / price[:60]))) > 1  # by rounding
+        for id, params in ((20, {"n": 60}), (8, {"n_ref": 60, "n_rec": 60, "bins": 2})):
+            said = run(id, {"price": price}, **params)
+            assert said.ready[-1]
+            assert set(said.value[said.ready]) == {0.0}
+            assert not said.confidence.any()
+
+    def test_blocks_of_steady_growth_have_no_rescaled_range(self) -> None:
+        r = np.concatenate((np.diff(np.log(50_000.0 * np.exp(0.0005 * np.arange(9)))), walk(3, 8) / 50_000.0))
+        assert np.ptp(r[:8]) > 0.0  # by rounding
+        assert len(rescaled_range(r, 8)) == 1
+
+    def test_prices_that_fit_their_peer_exactly(self) -> None:
+        price = walk(9, 200)
+        for slope in (1.0, 2.0):
+            said = run(7, {"price": price**slope, "cross.0": price}, n=60, alpha=1.0, entry=0.0)
+            assert set(said.value[said.ready]) == {0.0}
+            assert set(said.outputs["p_value"][said.ready]) == {1.0}
+            assert said.outputs["beta"][-1] == pytest.approx(slope)
+
+    def test_smoothing_of_a_steady_growth(self) -> None:
+        price = 50_000.0 * np.exp(0.0005 * np.arange(100))
+        said = run(18, {"price": price}, n=30, refit=20)
+        assert said.ready[30]
+        assert said.outputs["alpha"][-1] == pytest.approx(0.99, abs=1e-6)
+
+    def test_a_programme_without_a_solution_leaves_the_former_in_force(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nothing = optimize.OptimizeResult(x=None, success=False, status=4, message="difficulties")
+        monkeypatch.setattr("sklearn.linear_model._quantile.linprog", lambda *given, **named: nothing)
+        assert not run(24, {"price": walk(5, 100)}, n=60).ready.any()
 
     def test_events_at_one_time(self) -> None:
         assert fit_hawkes([5.0] * 10) is None

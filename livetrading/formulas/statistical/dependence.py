@@ -13,7 +13,7 @@ from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.parameters import Real, Whole, Wholes
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import WindowFormula, flat, sign, within
+from livetrading.formulas.statistical.windows import FLAT, WindowFormula, flat, sign, within
 
 Floats = NDArray[np.float64]
 NORMAL: Final = NormalDist()
@@ -176,9 +176,9 @@ def rescaled_range(r: Floats, size: int) -> Floats:
     """
     count = len(r) // size
     blocks = r[len(r) - count * size :].reshape(count, size)
-    blocks = blocks[np.ptp(blocks, axis=1) > 0.0] if count else blocks
-    if not len(blocks):
+    if not count:
         return np.empty(0)
+    blocks = blocks[np.std(blocks, axis=1) > FLAT]
     d = blocks - blocks.mean(axis=1, keepdims=True)
     spread = np.ptp(np.cumsum(d, axis=1), axis=1)
     found: Floats = spread / np.sqrt(np.mean(d * d, axis=1))

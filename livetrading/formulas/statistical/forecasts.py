@@ -1,5 +1,6 @@
 """Forecasts of the next move by models of a window: smoothing, quantile regression, boosted stumps."""
 
+import warnings
 from math import exp, isfinite, log, sqrt
 from typing import Any, Final, NamedTuple
 
@@ -77,7 +78,8 @@ class ExponentialSmoothing(FittedFormula):
     """Level of simple exponential smoothing with the alpha that forecast the last n prices best, USD.
 
     l <- l + alpha (p - l), from the first of n + 1 prices; alpha in [0.01, 0.99] has the least SSE of the
-    one-step forecasts. After a fit the level is that of the window, then it is carried on.
+    one-step forecasts. After a fit the level is that of the window, then it is carried on. No fit to prices
+    that are all equal.
 
     Forecast l - p_t with s = sqrt(SSE / (n - 1)): its sign where |l - p_t| >= z0 s, confidence
     2 Phi(|l - p_t| / s) - 1; nothing where s <= 1e-12 p_t.
@@ -109,6 +111,10 @@ class ExponentialSmoothing(FittedFormula):
             self._model = (alpha, sse, level + alpha * (float(s.last("price", 1)[0]) - level))
         super()._look(s)
 
+    def _varies(self, s: Series) -> bool:
+        price = s.last("price", self.n + 1)
+        return bool(np.any(price != price[0]))
+
     def _fit(self, s: Series) -> tuple[float, float, float] | None:
         return fit_smoothing(s.last("price", self.n + 1))
 
@@ -134,7 +140,19 @@ def fit_quantile(x: Floats, y: Floats, tau: float) -> Floats | None:
     Koenker and Bassett (1978), Econometrica 46.
     """
     regressor = library("sklearn.linear_model").QuantileRegressor
-    found = attempt(lambda: regressor(quantile=tau, alpha=0, solver="highs").fit(x, y))
+    unsolved = library("sklearn.exceptions").ConvergenceWarning
+
+    def fit() -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", unsolved
+            )  # the only sign that the linear programme has no solution
+            try:
+                return regressor(quantile=tau, alpha=0, solver="highs").fit(x, y)
+            except unsolved:
+                return None
+
+    found = attempt(fit)
     if found is None:
         return None
     beta = np.array([found.intercept_, *found.coef_], np.float64)

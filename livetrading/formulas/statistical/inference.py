@@ -37,8 +37,8 @@ def phillips_ouliaris(y: Floats, x: Floats, bandwidth: int) -> Cointegration:
     """Return the Z_t statistic of y on a constant and x, with its regression.
 
     With residuals u, a = sum u_t u_{t-1} / S, S = sum u_{t-1}^2, k_t = u_t - a u_{t-1} and the Bartlett
-    long-run variance w2 = s_0 + 2 l of k, Z_t = ((a - 1) - N l / S) sqrt(S / w2). 0 where no residual is
-    left.
+    long-run variance w2 = s_0 + 2 l of k, Z_t = ((a - 1) - N l / S) sqrt(S / w2). 0 where the residuals are
+    rounding: their population sd is at most 1e-12.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def phillips_ouliaris(y: Floats, x: Floats, bandwidth: int) -> Cointegration:
     slope = float(dx @ dy) / float(dx @ dx)
     constant = float(np.mean(y)) - slope * float(np.mean(x))
     u = dy - slope * dx
-    square = float(u[:-1] @ u[:-1])
+    square, sd = float(u[:-1] @ u[:-1]), float(np.std(u))
     statistic = 0.0
-    if square > 0.0:
+    if sd > FLAT and square > 0.0:
         a = float(u[1:] @ u[:-1]) / square
         k = u[1:] - a * u[:-1]
         weights = 1.0 - np.arange(1, bandwidth + 1) / (bandwidth + 1.0)
@@ -66,7 +66,7 @@ def phillips_ouliaris(y: Floats, x: Floats, bandwidth: int) -> Cointegration:
         variance = float(k @ k) / n + 2.0 * lagged
         if variance > 0.0:
             statistic = ((a - 1.0) - n * lagged / square) * sqrt(square / variance)
-    return Cointegration(statistic, constant, slope, float(np.std(u)), float(u[-1]))
+    return Cointegration(statistic, constant, slope, sd, float(u[-1]))
 
 
 def cointegration_p(y: Floats, x: Floats, bandwidth: int) -> float:
@@ -94,7 +94,7 @@ class CointegrationTest(WindowFormula):
     Every `every` observations statistic, p, constant a, slope b and the residuals' population sd are found;
     in between they are held. At each observation z = (ln p - a - b ln peer) / sd, 0 where sd <= 1e-12:
     against its sign where p < alpha and |z| >= entry. Confidence 1 - p. Where either price does not vary,
-    statistic and b are 0 and p = 1.
+    statistic and b are 0 and p = 1; where they fit without a residual the statistic is 0 and p = 1.
 
     Outputs, of the last computation: p_value; beta b; spread_z.
 
@@ -137,7 +137,7 @@ class CointegrationTest(WindowFormula):
             return
         y = s.last("log_price", self.n + 1)
         self._found = phillips_ouliaris(y, x, self.bandwidth)
-        self._p = cointegration_p(y.copy(), x, self.bandwidth)
+        self._p = cointegration_p(y.copy(), x, self.bandwidth) if self._found.sd > FLAT else 1.0
 
     def _look(self, s: Series) -> None:
         if self._schedule.due(s.m):

@@ -2,6 +2,7 @@
 
 from collections import deque
 from math import exp, log, sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from livetrading.formulas.statistical.windows import (
     FLAT,
     WindowFormula,
     clip01,
+    flat,
     sign,
     whole,
 )
@@ -64,7 +66,8 @@ class KLDivergence(SeriesFormula):
 
     S = 2 n_ref n_rec / (n_ref + n_rec) KL is chi-squared with bins - 1 degrees of freedom where they are
     alike; p is its survival. Where p < alpha the side is that of the recent mean less the reference's.
-    Confidence 1 - p. Where the reference has fewer than `bins` different values the value is 0, p = 1.
+    Confidence 1 - p. Where the reference does not vary, or has fewer than `bins` different values, the value
+    is 0, p = 1.
 
     Outputs: S; p.
 
@@ -96,7 +99,7 @@ class KLDivergence(SeriesFormula):
             return
         r = s.last("r", self.lookback)
         reference, recent = r[: self.n_ref], r[self.n_ref :]
-        if len(np.unique(reference)) < self.bins:
+        if flat(reference) or len(np.unique(reference)) < self.bins:
             self._report(0.0, 0, 0.0, S=0.0, p=1.0)
             return
         kl = divergence(reference, recent, self.bins)
@@ -104,6 +107,10 @@ class KLDivergence(SeriesFormula):
         p = chi_square_survival(statistic, self.bins - 1)
         way = sign(float(np.mean(recent)) - float(np.mean(reference)))
         self._report(kl, way if p < self.alpha else 0, 1.0 - p, S=statistic, p=p)
+
+
+ROUNDING: Final = 1e-9
+"""Relative: returns of a steady growth differ by as much as that, and their tail has no index."""
 
 
 def hill(ordered: Floats, k: int) -> float:
@@ -173,7 +180,7 @@ class ParetoTail(WindowFormula):
         size = np.sort(np.abs(r[r != 0.0]))[::-1]
         total = len(size)
         k = min(whole(self.k_frac * total), total - 1)
-        if total < 50 or size[0] == size[k]:
+        if total < 50 or size[0] <= size[k] * (1.0 + ROUNDING):
             self._report(0.0, 0, 0.0, se=0.0, quantile=0.0, threshold=0.0)
             return
         alpha, threshold, last = hill(size, k), float(size[k]), float(r[-1])

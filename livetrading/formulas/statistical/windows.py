@@ -108,9 +108,12 @@ class FittedFormula(WindowFormula):
             self._apply(s)
 
     def _refit(self, s: Series) -> None:
-        if self._schedule.due(s.m) and not flat(s.last("r", self.n)):
+        if self._schedule.due(s.m) and self._varies(s):
             found = self._fit(s)
             self._model = self._model if found is None else found
+
+    def _varies(self, s: Series) -> bool:
+        return not flat(s.last("r", self.n))
 
     def _apply(self, s: Series) -> None:
         if self._model is not None:
