@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from livetrading.core.ornstein import entry_level, exit_level
 from livetrading.formulas.checks.markets import market, walk
-from livetrading.formulas.checks.mean_reversion import coint, fitted, ou, pair
+from livetrading.formulas.checks.mean_reversion.series import coint, fitted, ou, pair
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.registry import create, run
 
