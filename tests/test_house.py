@@ -328,3 +328,10 @@ def test_every_room_is_in_the_contract() -> None:
         if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").exists()):
             assert re.search(rf"^    (.+ \| )?{path.stem}( \| .+)?$", text, re.MULTILINE), path
             assert import_module(f"livetrading.{path.stem}")
+
+
+def test_no_marker_of_a_merge_is_left() -> None:
+    texts = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")]
+    for path in (*texts, *MODULES):
+        marker = re.search(r"^(<{7}|>{7}) .*", path.read_text("utf-8"), re.MULTILINE)
+        assert marker is None, f"{path}: {marker}"
