@@ -288,6 +288,13 @@ class TestVolatility:
         assert model.next(-5.0, 1e6) == LOG_MOST
         assert np.isfinite(model.sd(model.next(LOG_MOST, 1.0)))
 
+    def test_a_window_that_begins_at_rest_has_no_first_log_variance(self) -> None:
+        """The optimiser converges here all the same."""
+        moves = np.random.default_rng(7).standard_normal(44) * 1e-3
+        price = np.exp(np.cumsum(np.concatenate([np.zeros(76), moves])))
+        said = run(36, {"price": price}, n=114, refit=1)
+        assert said.ready.argmax() == 115
+
     def test_a_fit_that_is_not_invertible_is_refused(self) -> None:
         price = np.where(np.arange(200) % 2, 100.0, 101.0)
         assert not run(36, {"price": price}, n=100).ready.any()

@@ -128,8 +128,10 @@ def fit_variance(y: Floats, kind: str, lags: int = 1) -> Variance | None:
     -------
     Variance or None
         None where the optimiser does not converge, or a log recursion is not invertible: alpha <= 0, or a
-        likelihood below that of a constant variance.
+        likelihood below that of a constant variance; or where it has no start, the backcast being 0.
     """
+    if kind == "EGARCH" and not backcast(y) > 0.0:
+        return None
     arch = library("arch")
     vol = "GARCH" if kind == "GJR" else kind
     asked: dict[str, Any] = {"ARCH": {"p": lags}, "GARCH": {"p": 1, "q": 1}}.get(
@@ -371,7 +373,8 @@ class EGARCHModel(_Conditional):
     ln sigma^2 = omega + alpha (|e_t| - sqrt(2/pi)) + gamma e_t + beta ln sigma_t^2, e_t = r_t / sigma_t.
     Short where gamma < 0 and e_t <= -entry (a loss that raises volatility), long where gamma > 0 and
     e_t >= entry; confidence |gamma| / (|alpha| + |gamma|). A fit with alpha <= 0, or less likely than a
-    constant variance, is refused: there the recursion is not invertible.
+    constant variance, is refused: there the recursion is not invertible. So is one over a window that begins
+    with 75 zero returns: the logarithm of its first variance is no number.
     Outputs: omega, alpha, gamma, beta, loglik of r over its root mean square.
 
     References
