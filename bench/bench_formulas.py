@@ -37,6 +37,12 @@ def rows_of(id: int) -> int:
     return COMPILED_ROWS
 
 
+def parameters_for(id: int) -> dict[str, Any]:
+    """Return the row's own parameters where a formula is compiled, else those of the checks, of few rows."""
+    compiled = issubclass(FORMULA_REGISTRY[id], KernelFormula)
+    return {} if compiled else getattr(FORMULA_REGISTRY[id], "check_parameters", {})
+
+
 def columns_for(id: int) -> dict[str, Any]:
     """Return what a formula reads of a simulated market, `close` and `price` alike."""
     wanted = {"ts", *FORMULA_REGISTRY[id].reads, *getattr(FORMULA_REGISTRY[id], "holds", ())}
@@ -60,8 +66,8 @@ def measure(benchmark: Any, work: Callable[..., object], updates: int, setup: Ca
 
 @pytest.mark.parametrize("id", IDS)
 def test_batch(benchmark: Any, id: int) -> None:
-    """All rows at once; formulas with smaller windows for the checks take these here as well."""
-    columns, given = columns_for(id), getattr(FORMULA_REGISTRY[id], "check_parameters", {})
+    """All rows at once."""
+    columns, given = columns_for(id), parameters_for(id)
     measure(benchmark, lambda formula: formula.run(columns), rows_of(id), lambda: create(id, **given))
     benchmark.extra_info["learned"] = id in LEARNED
 
@@ -69,7 +75,7 @@ def test_batch(benchmark: Any, id: int) -> None:
 @pytest.mark.parametrize("id", IDS)
 def test_stream(benchmark: Any, id: int) -> None:
     """One observation after another, from Python."""
-    columns, given = columns_for(id), getattr(FORMULA_REGISTRY[id], "check_parameters", {})
+    columns, given = columns_for(id), parameters_for(id)
     names = list(columns)
     lists = (column.tolist() for column in columns.values())
     observations = [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
