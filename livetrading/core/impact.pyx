@@ -386,7 +386,8 @@ cdef class TemporaryImpact(Kernel):
         scale_start(&s.scale, self.days)
 
     cdef bint counts(self, const double *x) noexcept nogil:
-        return is_quote(x[3], x[4]) or is_price(x[0]) and is_size(x[1])
+        cdef const temporary_t *s = <const temporary_t *> self.own
+        return is_quote(x[3], x[4]) or s.quote.bid > 0.0 and is_price(x[0]) and is_size(x[1])
 
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef temporary_t *s = <temporary_t *> self.own

@@ -216,7 +216,7 @@ cdef class RealizedSpread(WaitingKernel):
         self.forget()
 
     cdef bint counts(self, const double *x) noexcept nogil:
-        return is_quote(x[2], x[3]) or is_price(x[0])
+        return is_quote(x[2], x[3]) or (<const realized_t *> self.own).quote.bid > 0.0 and is_price(x[0])
 
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef realized_t *s = <realized_t *> self.own

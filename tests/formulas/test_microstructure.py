@@ -258,6 +258,19 @@ class TestSpreads:
 
 
 class TestTime:
+    @pytest.mark.parametrize(
+        ("id", "params"), [(107, {"m": 2, "n": 40, "day_n": 10}), (118, {"n": 5, "horizon": 20.0})]
+    )
+    def test_a_trade_before_the_first_quote_does_not_move_it(self, id: int, params: dict[str, Any]) -> None:
+        columns = tape()
+        ts = columns["ts"]
+        early = {name: np.concatenate([column[:1], column]) for name, column in columns.items()}
+        early["bid"][0] = nan
+        early["ts"][0] = ts[len(ts) // 2]
+        said, expected = run(id, early, **params), run(id, columns, **params)
+        assert expected.ready[-1]
+        assert np.array_equal(said.value[1:], expected.value, equal_nan=True)
+
     def test_what_lies_a_window_back_is_outside(self) -> None:
         rows = [trade(t, 100, side=1) for t in (0, 1, 2, 3)]
         assert fed(126, rows, window=2.0, n=3).outputs["k"] == 2.0
