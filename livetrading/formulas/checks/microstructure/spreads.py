@@ -170,7 +170,7 @@ def resolutions(columns: dict[str, Any], horizon: float) -> tuple[list[tuple[int
     for row, ts in enumerate(columns["ts"]):
         bid, ask = columns["bid"][row], columns["ask"][row]
         told = isfinite(bid) and isfinite(ask) and 0 < bid < ask
-        if told or good(float(columns["price"][row])):
+        if told or (mid == mid and good(float(columns["price"][row]))):
             now = max(now, int(ts))
         if told:
             events.append((row, now, mid))

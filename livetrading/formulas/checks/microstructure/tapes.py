@@ -102,7 +102,7 @@ def trades(columns: Mapping[str, NDArray[Any]], quoted: bool = False, sized: boo
         price, volume = float(columns["price"][row]), float(columns["volume"][row])
         traded = good(price) and (not sized or (isfinite(volume) and volume >= 0))
         told = quoted and good(columns["bid"][row]) and columns["bid"][row] < columns["ask"][row] < inf
-        if told or traded:
+        if told or (traded and not (quoted and bid != bid)):
             now = max(now, int(ts))
         if told:
             bid, ask = float(columns["bid"][row]), float(columns["ask"][row])
