@@ -78,7 +78,7 @@ class HawkesProcess(KernelFormula):
     square of the first `warm` returns. The intensity, events a second, is mu + sum alpha e^{-beta (t - t_i)}
     over the events so far, its mean mu / (1 - alpha / beta); the value is their ratio, unit 1. Parameters are
     fitted to the last `n_events` times when there are `min_events` and every `refit_events` events after
-    (`fit_hawkes`).
+    (`fit_hawkes`); `phase`, too, counts events.
 
     Against the return of the last event where the value is at least `entry`. Confidence 1 - 1 / value, at
     least 0. Ready after the first fit.
