@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.ring import MirroredRing
-from livetrading.core.variates import log, log_return
 from livetrading.formulas.errors import FormulaError
 
 __all__ = [
@@ -91,7 +90,7 @@ class Series:
     once; of those the last valid value stands. Beside the fields there are the columns `elapsed`, s since the
     first observation, and `dt`, s since the one before (NaN with the first), both from whole nanoseconds; and
     where a price is read `log_price`, and `r`, the log return since the observation before, NaN with the
-    first.
+    first (`log_returns`).
 
     Parameters
     ----------
@@ -137,10 +136,8 @@ class Series:
         if "side" in row and not isfinite(row["side"]):
             row["side"] = 0.0
         if "log_price" in self._rings:
-            price = row["price"]
-            row["log_price"] = log(price)
-            before = self.last("price", 1)[0] if self.count else nan
-            row["r"] = float(log_returns(np.array((before, price)))[0]) if self.count else nan
+            row["log_price"] = float(np.log(row["price"]))
+            row["r"] = row["log_price"] - float(self.last("log_price", 1)[0]) if self.count else nan
         for name, ring in self._rings.items():
             ring.push(row[name])
         self.count += 1
@@ -219,10 +216,9 @@ class ArraySeries(Series):
         self._whole["dt"][:1] = nan
         if "price" in reads:
             price = self._whole["price"]
-            self._whole["log_price"] = log(price)
+            self._whole["log_price"] = np.log(price)
             self._whole["r"] = np.full(len(price), nan)
-            if len(price) > 1:
-                self._whole["r"][1:] = log_returns(price)
+            self._whole["r"][1:] = log_returns(price)
         for column in self._whole.values():
             column.flags.writeable = False
         self.count = 0
@@ -238,13 +234,12 @@ class ArraySeries(Series):
 
 
 def log_returns(price: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log returns of any prices; where one is outside what `log_return` takes, the logs' difference."""
-    wide = (price < 1e-150) | (price > 1e150)
-    if not wide.any():
-        return log_return(price)
-    r = log_return(np.where(wide, 1.0, price))
-    far = wide[1:] | wide[:-1]
-    r[far] = np.diff(log(price))[far]
+    """Return the differences of numpy's logs, one fewer than there are prices.
+
+    The golden numbers are made of these. A likelihood that is flat near its maximum makes whole digits of
+    their last bits, so that a fit of ln(p_t / p_{t-1}), which is rounded otherwise, is another fit there.
+    """
+    r: NDArray[np.float64] = np.diff(np.log(price))
     return r
 
 

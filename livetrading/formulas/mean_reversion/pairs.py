@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.reversion import HedgeRatio, KalmanHedge
-from livetrading.core.variates import log
 from livetrading.formulas.base import Batch, KernelFormula, Phase, Schedule, SeriesFormula, StepFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Columns, Observation, Series
@@ -98,11 +97,11 @@ class EngleGrangerCoint(SeriesFormula):
 
     def _advance(self, s: Series) -> None:
         if self._schedule.due(s.count):
-            self._refit(log(s.last("cross.0", self.n).copy()), log(s.last("cross.1", self.n).copy()))
+            self._refit(np.log(s.last("cross.0", self.n).copy()), np.log(s.last("cross.1", self.n).copy()))
         if self._fit is None:
             return
         t, p, alpha, beta, sd = self._fit
-        y, x = log(float(s.last("cross.0", 1)[0])), log(float(s.last("cross.1", 1)[0]))
+        y, x = np.log(float(s.last("cross.0", 1)[0])), np.log(float(s.last("cross.1", 1)[0]))
         z = (y - alpha - beta * x) / sd
         self._side = hysteresis(self._side, z, self.entry, self.exit) if p < self.p_max else 0
         self._report(z, self._side, 1.0 - p, t_stat=t, p=p, alpha=alpha, beta=beta)
@@ -214,7 +213,7 @@ class JohansenCoint(StepFormula):
         row = list(x[: self._width])
         if not row or not all(0.0 < price < np.inf for price in row):
             return
-        self._window.append([log(price) for price in row])
+        self._window.append([np.log(price) for price in row])
         if len(self._window) > self.n:
             del self._window[0]
         self._count += 1

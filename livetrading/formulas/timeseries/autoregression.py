@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.core.variates import log_return
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import Series
+from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
@@ -26,19 +25,11 @@ __all__ = [
     "arma_forecast",
     "arma_residuals",
     "beveridge_nelson_cycle",
-    "changes",
     "least_squares_ar",
     "levinson_durbin",
 ]
 
 Floats = NDArray[np.float64]
-
-
-def changes(prices: Floats) -> Floats:
-    """Return log returns, also of prices far out of any market's range."""
-    if np.all((prices >= 1e-150) & (prices <= 1e150)):
-        return log_return(np.ascontiguousarray(prices))
-    return np.diff(np.log(prices))
 
 
 def levinson_durbin(gamma: Floats) -> tuple[Floats, float]:
@@ -481,7 +472,7 @@ class VARModel(Refitted):
         return self.n + 1
 
     def _returns(self, s: Series, n: int) -> Floats:
-        return np.column_stack([s.last("r", n), changes(s.last("cross.0", n + 1))])
+        return np.column_stack([s.last("r", n), log_returns(s.last("cross.0", n + 1))])
 
     def _fit(self, s: Series) -> bool:
         r = self._returns(s, self.n)

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.formulas.base import Batch, Phase, Schedule
-from livetrading.formulas.history import Columns, Observation, Series
+from livetrading.formulas.history import Columns, Observation, Series, log_returns
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.autoregression import changes
 from livetrading.formulas.timeseries.rules import (
     NEGLIGIBLE,
     Refitted,
@@ -479,7 +478,7 @@ class DynamicFactorModel(Refitted):
         return ("_schedule",)
 
     def _returns(self, s: Series, n: int) -> Floats:
-        peers = [changes(s.last(name, n + 1)) for name in self.holds]
+        peers = [log_returns(s.last(name, n + 1)) for name in self.holds]
         return np.column_stack([s.last("r", n), *peers])
 
     def _fit(self, s: Series) -> bool:
