@@ -93,7 +93,7 @@ def show(
         print(f"  {name} = {part['default']}: {part['doc']}; {part['rule']}")
     if not tree["parameters"]:
         print("  none")
-    print(f"\nExample: the last of {EXAMPLE_ROWS} observations of a simulated market")
+    print(f"\nExample: the last of {tree['rows']} observations of a simulated market")
     print(f"  {tree['call']}")
     for name, value in tree["example"].items():
         print(f"  {name}: {'undefined' if value is None or value != value else value}")
@@ -125,6 +125,7 @@ def _explained(formula: "type[Formula]") -> Tree:
         "reference": info.reference,
         "documentation": inspect.getdoc(formula) or "",
         "parameters": parameters,
+        "rows": rows,
         "call": f"create({', '.join([str(info.id), *(f'{k}={v!r}' for k, v in given.items())])})",
         "example": _last(said),
     }

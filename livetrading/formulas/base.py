@@ -594,7 +594,9 @@ class SeriesFormula(_Reporting):
 
 
 class Phase(Whole):
-    """By how many observations the fits after the first come late: below the schedule's own interval."""
+    """By how much the fits after the first come late, counted as the schedule's interval is and below it."""
 
     def __init__(self) -> None:
-        super().__init__(0, "observations by which every fit but the first comes later", low=0)
+        super().__init__(
+            0, "by how much fits after the first come later, counted as their interval is and below it", low=0
+        )

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from math import nan
+from math import gcd, lcm, nan
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -19,13 +19,16 @@ from livetrading.formulas.registry import create, formula_class
 __all__ = ["Panel", "staggered"]
 
 T = TypeVar("T")
+STARTS: Final = 1_000
+"""Places of the first refit of an interval that `staggered` tries, at most."""
 
 
 def staggered(ids: Iterable[int | str], /, **params: Any) -> list[Formula]:
-    """Make formulas whose refits fall on different observations.
+    """Make formulas whose refits are spread over the observations.
 
-    The k that refit at one interval get the phases 0, 1/k, 2/k ... of it, in the order given. Their first
-    fits stay where they are, and so does a phase that is given.
+    The refits of the k that refit at one interval lie 1/k of it apart, in the order given, and those of an
+    interval where they meet the fewest of others. First fits stay where the rows put them, so that several
+    may fall on one observation, and so does a phase that is given.
 
     Parameters
     ----------
@@ -50,22 +53,30 @@ def staggered(ids: Iterable[int | str], /, **params: Any) -> list[Formula]:
     made = [each(**{k: v for k, v in params.items() if k in parameters_of(each)}) for each in classes]
     groups: dict[int, list[int]] = {}
     for i, formula in enumerate(made):
-        every = _interval(formula)
-        if every is not None and "phase" not in params:
-            groups.setdefault(every, []).append(i)
-    for every, members in groups.items():
-        for k, i in enumerate(members):
-            given = {**made[i].parameters, "phase": k * every // len(members)}
-            made[i] = type(made[i])(**given)
+        schedule = _schedule_of(formula)
+        if schedule is not None and "phase" not in params:
+            groups.setdefault(schedule.every, []).append(i)
+    taken: list[tuple[int, int]] = []
+    for every, members in sorted(groups.items(), reverse=True):
+        apart = [k * every // len(members) for k in range(len(members))]
+        starts = range(min(every, STARTS))
+        start = min(starts, key=lambda at: sum(_met(taken, every, at + each) for each in apart))
+        for each, i in zip(apart, members, strict=True):
+            first = vars(made[i])["_schedule"].first
+            made[i] = type(made[i])(**{**made[i].parameters, "phase": (start + each - first) % every})
+        taken += [(every, start + each) for each in apart]
     return made
 
 
-def _interval(formula: Formula) -> int | None:
-    """Observations between two refits of a formula that has a phase."""
-    if "phase" not in formula.parameters:
-        return None
-    schedule = vars(formula).get("_schedule")
-    return schedule.every if isinstance(schedule, Schedule) else None
+def _schedule_of(formula: Formula) -> Schedule | None:
+    """When a formula that has a phase is fitted, where it says so beforehand."""
+    schedule = vars(formula).get("_schedule") if "phase" in formula.parameters else None
+    return schedule if isinstance(schedule, Schedule) else None
+
+
+def _met(taken: Iterable[tuple[int, int]], every: int, at: int) -> float:
+    """Return which share of observations has a fit of `taken` and one at `at`, `at` + `every`, ... too."""
+    return sum(1.0 / lcm(every, other) for other, begin in taken if (at - begin) % gcd(every, other) == 0)
 
 
 class Panel:

@@ -63,6 +63,14 @@ def test_show(said: Any) -> None:
     assert "a formula must be one of" in said("show", "999", code=2)
 
 
+def test_show_names_the_rows_of_its_example(said: Any) -> None:
+    text = said("show", "21")
+    given, rows = FORMULA_REGISTRY[21].check_parameters, FORMULA_REGISTRY[21].check_rows  # type: ignore[attr-defined]
+    assert f"the last of {rows} observations" in text
+    columns = {name: column[-rows:] for name, column in market(1200).items()}
+    assert f"value: {run(21, columns, **given).value[-1]}" in text
+
+
 def test_run(said: Any, file: Path, tmp_path: Path) -> None:
     out = tmp_path / "said.csv"
     text = said("run", "143", "145-146", str(file), "--out", str(out))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livetrading.formulas.base import Batch
+from livetrading.formulas.base import Batch, Schedule
 from livetrading.formulas.checks.markets import market
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.panel import Panel, staggered
@@ -86,17 +86,35 @@ def test_refits_are_spread() -> None:
         staggered([147], bogus=1)
 
 
-def test_every_formula_that_counts_observations_to_its_refit_is_spread() -> None:
+def scheduled() -> list[Schedule]:
+    """Of all formulas, spread, that count observations to their refit."""
     ids = [id for id, formula in FORMULA_REGISTRY.items() if "phase" in parameters_of(formula)]
-    phases: dict[int, list[int]] = {}
-    for formula in staggered(ids):
-        given = formula.parameters
-        every = given.get("refit", given.get("every"))
-        if every is not None:  # formula 3 counts bursts
-            phases.setdefault(every, []).append(given["phase"])
-    assert sum(len(group) for group in phases.values()) == len(ids) - 1
-    for every, group in phases.items():
+    found = [vars(formula).get("_schedule") for formula in staggered(ids)]
+    schedules = [one for one in found if isinstance(one, Schedule)]
+    assert len(schedules) == len(ids) - 1  # formula 3 counts bursts
+    return schedules
+
+
+def test_refits_of_one_interval_never_meet() -> None:
+    places: dict[int, list[int]] = {}
+    for one in scheduled():
+        places.setdefault(one.every, []).append((one.first + one.phase) % one.every)
+    for every, group in places.items():
         assert len(set(group)) == min(len(group), every), every
+
+
+def test_refits_of_different_intervals_seldom_meet() -> None:
+    refitted = [one for one in scheduled() if one.every > 1]
+    at_once = [sum(one.due(count) for one in refitted) for count in range(2001, 12001)]
+    assert max(at_once) <= 5
+
+
+def test_refits_are_spread_whatever_the_first_fits() -> None:
+    """200 observations to the first of 18, 520 to that of 85."""
+    made = staggered([18, 85], refit=50)
+    assert [(200 + made[0].parameters["phase"]) % 50, (520 + made[1].parameters["phase"]) % 50] == [0, 25]
+    made = staggered([18, 85], refit=10_000_000)
+    assert [one.parameters["phase"] for one in made] == [10_000_000 - 200, 5_000_000 - 520]
 
 
 def test_a_channel_that_is_absent_is_named() -> None:
