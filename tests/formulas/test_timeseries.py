@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from livetrading.formulas.checks.markets import walk
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.registry import create, run
+from livetrading.formulas.rules import forecast_signal
 from livetrading.formulas.timeseries.autoregression import levinson_durbin
 from livetrading.formulas.timeseries.bandpass import hodrick_prescott
 from livetrading.formulas.timeseries.decomposition import extrema
-from livetrading.formulas.timeseries.rules import Recent, forecast_signal
 from livetrading.formulas.timeseries.state_space import Regimes, Trend
 from livetrading.formulas.timeseries.threshold import threshold
 from livetrading.formulas.timeseries.volatility import LOG_MOST, Variance, systematic
+from livetrading.formulas.timeseries.windows import (
+    Recent,
+)
 
 Floats = NDArray[np.float64]
 FITTED: list[tuple[int, dict[str, Any], str]] = [

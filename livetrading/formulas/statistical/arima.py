@@ -8,7 +8,10 @@ import numpy as np
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FittedFormula, forecast_signal
+from livetrading.formulas.rules import forecast_signal
+from livetrading.formulas.statistical.windows import (
+    FittedFormula,
+)
 from livetrading.formulas.timeseries.autoregression import arma_fit, arma_residuals
 
 

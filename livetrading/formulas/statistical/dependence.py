@@ -13,7 +13,10 @@ from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.parameters import Real, Whole, Wholes
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FLAT, WindowFormula, flat, sign, within
+from livetrading.formulas.rules import FLAT, flat, sign, within
+from livetrading.formulas.statistical.windows import (
+    WindowFormula,
+)
 
 Floats = NDArray[np.float64]
 NORMAL: Final = NormalDist()

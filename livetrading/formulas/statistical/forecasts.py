@@ -13,7 +13,10 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Reals, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.statistical.windows import FittedFormula, clip01, forecast_signal, sign
+from livetrading.formulas.rules import clip01, forecast_signal, sign
+from livetrading.formulas.statistical.windows import (
+    FittedFormula,
+)
 
 Floats = NDArray[np.float64]
 

@@ -12,12 +12,9 @@ from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
+from livetrading.formulas.rules import FLAT, clip01, flat, sign
 from livetrading.formulas.statistical.windows import (
-    FLAT,
     WindowFormula,
-    clip01,
-    flat,
-    sign,
 )
 
 Floats = NDArray[np.float64]

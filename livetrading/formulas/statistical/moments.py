@@ -11,14 +11,9 @@ from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
+from livetrading.formulas.rules import FLAT, clip01, flat, sign, whole, within
 from livetrading.formulas.statistical.windows import (
-    FLAT,
     WindowFormula,
-    clip01,
-    flat,
-    sign,
-    whole,
-    within,
 )
 
 Floats = NDArray[np.float64]

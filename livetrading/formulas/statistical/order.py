@@ -13,13 +13,9 @@ from livetrading.formulas.base import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
+from livetrading.formulas.rules import FLAT, clip01, flat, sign, whole
 from livetrading.formulas.statistical.windows import (
-    FLAT,
     WindowFormula,
-    clip01,
-    flat,
-    sign,
-    whole,
 )
 
 Floats = NDArray[np.float64]

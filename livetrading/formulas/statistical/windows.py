@@ -1,7 +1,6 @@
-"""What formulas of a window of returns share: when they are ready, when a model is fitted, signals."""
+"""What formulas of a window of returns share: when they are ready, when a model is fitted."""
 
-from math import erf, floor, sqrt
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,47 +8,9 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Phase, Schedule, SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Whole
+from livetrading.formulas.rules import flat
 
 Floats = NDArray[np.float64]
-T = TypeVar("T")
-FLAT: Final = 1e-12
-"""A standard deviation that is rounding."""
-
-
-def flat(x: Floats) -> bool:
-    """Whether returns do not vary: their population sd is at most 1e-12."""
-    return float(np.std(x)) <= FLAT
-
-
-def sign(x: float) -> int:
-    """-1, 0 or 1."""
-    return (x > 0.0) - (x < 0.0)
-
-
-def clip01(x: float) -> float:
-    """Return x cut to [0, 1]."""
-    return min(1.0, max(0.0, x))
-
-
-def within(z: float) -> float:
-    """2 Phi(|z|) - 1, the chance of a smaller deviation than z sd."""
-    return erf(abs(z) / sqrt(2.0))
-
-
-def whole(x: float) -> int:
-    """floor(x), where x just below a whole number is that number."""
-    return floor(x + 1e-9)
-
-
-def forecast_signal(f: float, s: float, z0: float, least: float = FLAT) -> tuple[int, float]:
-    """Return signal and confidence of a forecast f of the next move with standard deviation s.
-
-    With z = f / s: the sign of f where |z| >= z0, and 2 Phi(|z|) - 1; nothing where s is at most `least`.
-    """
-    if s <= least:
-        return 0, 0.0
-    z = f / s
-    return (sign(f) if abs(z) >= z0 else 0), within(z)
 
 
 class WindowFormula(SeriesFormula):

@@ -13,7 +13,10 @@ from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, forecast_signal
+from livetrading.formulas.rules import FLAT, forecast_signal
+from livetrading.formulas.timeseries.windows import (
+    Refitted,
+)
 
 __all__ = [
     "ARMAModel",
@@ -112,7 +115,7 @@ class ARModel(SeriesFormula):
         mean = float(np.mean(r))
         d = r - mean
         gamma = np.array([float(d[k:] @ d[: n - k]) for k in range(p + 1)]) / n
-        if sqrt(gamma[0]) <= NEGLIGIBLE:
+        if sqrt(gamma[0]) <= FLAT:
             self._report(0.0, 0, 0.0, **dict.fromkeys(self.gives, 0.0))
             return
         phi, variance = levinson_durbin(gamma)
@@ -208,7 +211,7 @@ class _ARMA(Refitted):
         r = s.last("r", self.n)
         p, q = self._order
         mean, sd = float(np.mean(r)), float(np.std(r))
-        if sd <= NEGLIGIBLE:
+        if sd <= FLAT:
             return False
         y = (r - mean) / sd
         found = arma_fit(y, p, q)
@@ -391,7 +394,7 @@ class BeveridgeNelson(Refitted):
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
         sd = float(np.std(r))
-        if sd <= NEGLIGIBLE:
+        if sd <= FLAT:
             return False
 
         def fit() -> tuple[float, Floats, float] | None:
@@ -477,7 +480,7 @@ class VARModel(Refitted):
     def _fit(self, s: Series) -> bool:
         r = self._returns(s, self.n)
         sd = np.std(r, axis=0)
-        if np.min(sd) <= NEGLIGIBLE:
+        if np.min(sd) <= FLAT:
             return False
         found = attempt(lambda: granger(r / sd, self.p))
         if found is None:

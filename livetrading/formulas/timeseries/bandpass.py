@@ -11,7 +11,11 @@ from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import Recent, dollars, faded
+from livetrading.formulas.rules import faded
+from livetrading.formulas.timeseries.windows import (
+    Recent,
+    dollars,
+)
 
 __all__ = [
     "BandpassFilter",

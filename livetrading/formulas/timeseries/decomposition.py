@@ -11,12 +11,10 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt, library, quietly
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import (
-    NEGLIGIBLE,
+from livetrading.formulas.rules import FLAT, faded, sign
+from livetrading.formulas.timeseries.windows import (
     Refitted,
     dollars,
-    faded,
-    sign,
 )
 
 __all__ = [
@@ -228,7 +226,7 @@ class EMDDecomposition(_Decomposed):
         shares = {f"e_{j + 1}": e / total if total > 0.0 else 0.0 for j, e in enumerate(energy)}
         fast = np.sum(modes[: self.noise], axis=0) if modes else np.zeros(len(x))
         sd, value = float(np.std(fast)), float(fast[-1])
-        z = value / sd if sd > NEGLIGIBLE else 0.0
+        z = value / sd if sd > FLAT else 0.0
         said = {"n_imf": float(len(modes)), "residue": float(residue[-1]), **shares}
         self._report(value, faded(z, self.entry), min(1.0, abs(z) / 3.0), **said)
 
@@ -314,7 +312,7 @@ class SingularSpectrum(Refitted):
         weights, mean, sd, share = self._model
         x = s.last("log_price", self.L)
         g = mean + float(weights @ (x - mean))
-        value = (float(x[-1]) - g) / sd if sd > NEGLIGIBLE else 0.0
+        value = (float(x[-1]) - g) / sd if sd > FLAT else 0.0
         signal = faded(value, self.entry)
         self._report(value, signal, min(1.0, abs(value) / (2.0 * self.entry)), trend=dollars(g), share=share)
 

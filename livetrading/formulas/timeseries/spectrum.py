@@ -13,7 +13,7 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, forecast_signal
+from livetrading.formulas.rules import FLAT, forecast_signal
 
 __all__ = ["Line", "SpectralDensity", "strongest_line"]
 
@@ -129,7 +129,7 @@ class SpectralDensity(SeriesFormula):
     def _test(self, r: Floats, sd: float) -> None:
         self._since = 0
         self._line = None
-        if sd <= NEGLIGIBLE:
+        if sd <= FLAT:
             return
         x = r - np.mean(r)
         self._line = strongest_line(x, self.NW, self.tapers)

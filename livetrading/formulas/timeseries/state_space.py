@@ -13,13 +13,10 @@ from livetrading.formulas.history import Columns, Observation, Series, log_retur
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import (
-    NEGLIGIBLE,
+from livetrading.formulas.rules import FLAT, forecast_signal, sign, within
+from livetrading.formulas.timeseries.windows import (
     Refitted,
     dollars,
-    forecast_signal,
-    sign,
-    two_sided,
 )
 
 __all__ = [
@@ -163,7 +160,7 @@ class MarkovSwitching(Refitted):
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
         sd = float(np.std(r))
-        found = fit_regimes(r / sd) if sd > NEGLIGIBLE else None
+        found = fit_regimes(r / sd) if sd > FLAT else None
         if found is None:
             return False
         self._model = found, sd
@@ -304,7 +301,7 @@ class StateSpaceModel(Refitted):
 
     def _fit(self, s: Series) -> bool:
         sd = float(np.std(s.last("r", self.n)))
-        if sd <= NEGLIGIBLE:
+        if sd <= FLAT:
             return False
         x = s.last("log_price", self.n + 1)
         y = (x - x[0]) / sd
@@ -326,7 +323,7 @@ class StateSpaceModel(Refitted):
         signal, confidence = 0, 0.0
         if trend.p11 > 1e-18:
             z = trend.slope / sqrt(trend.p11)
-            signal, confidence = sign(z) if abs(z) >= self.entry else 0, two_sided(z)
+            signal, confidence = sign(z) if abs(z) >= self.entry else 0, within(z)
         said = {"var_irregular": trend.noise, "var_level": trend.level_step, "var_trend": trend.slope_step}
         level = dollars(origin + sd * trend.level)
         self._report(trend.slope * sd, signal, confidence, level=level, **said)
@@ -484,7 +481,7 @@ class DynamicFactorModel(Refitted):
     def _fit(self, s: Series) -> bool:
         r = self._returns(s, self.n)
         mean, sd = np.mean(r, axis=0), np.std(r, axis=0)
-        if np.min(sd) <= NEGLIGIBLE:
+        if np.min(sd) <= FLAT:
             return False
         z = (r - mean) / sd
         found = attempt(lambda: fit_factor(z))

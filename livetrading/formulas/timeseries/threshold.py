@@ -13,7 +13,10 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, Refitted, forecast_signal
+from livetrading.formulas.rules import FLAT, forecast_signal
+from livetrading.formulas.timeseries.windows import (
+    Refitted,
+)
 
 __all__ = ["STARModel", "SmoothTransition", "TARModel", "Threshold", "smooth_transition", "threshold"]
 
@@ -60,7 +63,7 @@ def smooth_transition(r: Floats) -> SmoothTransition | None:
     """
     x, y = r[:-1], r[1:]
     sd = float(np.std(x))
-    if sd <= NEGLIGIBLE:
+    if sd <= FLAT:
         return None
     best: SmoothTransition | None = None
     for c in np.quantile(x, np.arange(15, 90, 5) / 100.0).tolist():
@@ -126,7 +129,7 @@ class STARModel(_Switching):
 
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
-        found = attempt(lambda: smooth_transition(r)) if float(np.std(r)) > NEGLIGIBLE else None
+        found = attempt(lambda: smooth_transition(r)) if float(np.std(r)) > FLAT else None
         self._model = found or self._model
         return found is not None
 
@@ -246,7 +249,7 @@ class TARModel(_Switching):
 
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
-        found = attempt(lambda: threshold(r, self.trim)) if float(np.std(r)) > NEGLIGIBLE else None
+        found = attempt(lambda: threshold(r, self.trim)) if float(np.std(r)) > FLAT else None
         self._model = found or self._model
         return found is not None
 

@@ -12,7 +12,7 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import NEGLIGIBLE, direction, faded
+from livetrading.formulas.rules import FLAT, direction, faded
 
 __all__ = [
     "DickeyFullerTest",
@@ -152,7 +152,7 @@ class _Tested(SeriesFormula):
             self._run_said = self._tested(x)
         value, p, rho = self._run_said
         sd = float(np.std(x))
-        z = (float(x[-1]) - float(np.mean(x))) / sd if sd > NEGLIGIBLE else 0.0
+        z = (float(x[-1]) - float(np.mean(x))) / sd if sd > FLAT else 0.0
         signal = faded(z, self.entry) if p < self.alpha else 0
         self._report(value, signal, 1.0 - p, p_value=p, rho=rho, z=z)
 

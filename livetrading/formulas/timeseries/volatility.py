@@ -13,12 +13,9 @@ from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
-from livetrading.formulas.timeseries.rules import (
-    NEGLIGIBLE,
+from livetrading.formulas.rules import FLAT, direction, faded, sign
+from livetrading.formulas.timeseries.windows import (
     Refitted,
-    direction,
-    faded,
-    sign,
 )
 
 __all__ = [
@@ -188,7 +185,7 @@ class _Conditional(Refitted):
 
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
-        if float(np.std(r)) <= NEGLIGIBLE:
+        if float(np.std(r)) <= FLAT:
             return False
         scale = sqrt(float(np.mean(r * r)))
         y = r / scale
@@ -534,7 +531,7 @@ class ParticleFilter(SeriesFormula):
             self._scale = sqrt(float(np.mean(r * r)))
             sd = self.sigma_eta / sqrt(1.0 - self.phi**2)
             self._states = sd * self._random.standard_normal(self.particles)
-        elif self._scale > NEGLIGIBLE:
+        elif self._scale > FLAT:
             self._observe(s, float(s.last("r", 1)[0]))
 
     def _observe(self, s: Series, r: float) -> None:

@@ -1,65 +1,19 @@
-"""What the rows share: the forecast's signal, the direction of a move, degenerate windows, refits."""
+"""What formulas of the time series share: refits, the last numbers of a component, prices of logs."""
 
 from collections.abc import Sequence
-from math import erf, exp, sqrt
-from typing import Any, Final, TypeVar
+from math import exp
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.formulas.base import Schedule, SeriesFormula
 from livetrading.formulas.history import Series
+from livetrading.formulas.rules import FLAT
 
-__all__ = [
-    "NEGLIGIBLE",
-    "Recent",
-    "Refitted",
-    "direction",
-    "dollars",
-    "faded",
-    "forecast_signal",
-    "sign",
-    "two_sided",
-]
+__all__ = ["Recent", "Refitted", "dollars"]
 
 Floats = NDArray[np.float64]
-T = TypeVar("T")
-NEGLIGIBLE: Final = 1e-12
-"""A standard deviation up to which there is no variation."""
-
-
-def sign(x: float) -> int:
-    """-1, 0 or 1."""
-    return (x > 0.0) - (x < 0.0)
-
-
-def two_sided(z: float) -> float:
-    """2 Phi(|z|) - 1."""
-    return erf(abs(z) / sqrt(2.0))
-
-
-def forecast_signal(f: float, s: float, z0: float, least: float = NEGLIGIBLE) -> tuple[int, float]:
-    """Signal and confidence of a forecast of the next move and its standard deviation.
-
-    The sign of f where |f / s| >= z0, with confidence 2 Phi(|f / s|) - 1; nothing where s <= `least`.
-    """
-    if not s > least:
-        return 0, 0.0
-    z = f / s
-    return sign(f) if abs(z) >= z0 else 0, two_sided(z)
-
-
-def direction(s: Series, h: int) -> int:
-    """Sign of the log price less that of h observations before; 0 where there is none yet."""
-    if s.count <= h:
-        return 0
-    x = s.last("log_price", h + 1)
-    return sign(float(x[-1] - x[0]))
-
-
-def faded(z: float, entry: float) -> int:
-    """Against the sign of a score where |z| >= entry."""
-    return -sign(z) if abs(z) >= entry else 0
 
 
 def dollars(log_price: float) -> float:
@@ -98,7 +52,7 @@ class Recent:
         if self.count < least:
             return 0.0
         sd = float(np.std(self.last))
-        return float(self._slot[self._end - 1]) / sd if sd > NEGLIGIBLE else 0.0
+        return float(self._slot[self._end - 1]) / sd if sd > FLAT else 0.0
 
 
 class Refitted(SeriesFormula):
