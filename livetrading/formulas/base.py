@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import nan
-from typing import Any, ClassVar, Final, Literal
+from sys import byteorder
+from typing import Any, ClassVar, Literal
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +14,16 @@ from numpy.typing import NDArray
 from livetrading.core.kernel import Kernel
 from livetrading.formulas.errors import FormulaError, Unavailable
 from livetrading.formulas.history import (
+    NO_TIME,
     ArraySeries,
     Columns,
     Observation,
     Series,
     as_columns,
     channel_of,
+    columns_of_rows,
     field_of,
+    time_of,
 )
 from livetrading.formulas.libraries import installed
 from livetrading.formulas.parameters import Whole, set_parameters
@@ -32,10 +37,10 @@ __all__ = [
     "Schedule",
     "SeriesFormula",
     "StepFormula",
+    "row_of",
 ]
 
 Kind = Literal["signal", "filter", "estimator", "sizer", "cost", "exit", "meta"]
-NO_TIME: Final = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +153,13 @@ class Formula:
     """Fields it looks at, those that drive it first."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Fields without which there is no channel; `reads` unless given."""
+    _parts: ClassVar[tuple[str, ...]] = ()
+    """Of a state, beside what it is of."""
 
     def __init__(self, **parameters: Any) -> None:
         set_parameters(self, parameters)
         self._seen: set[str] = set()
+        self._taken = False
         self._prepare()
         self.reset()
 
@@ -199,6 +207,34 @@ class Formula:
         raise NotImplementedError
 
     @property
+    def begun(self) -> bool:
+        """Whether it has seen a channel that it reads."""
+        return bool(self._seen) or self.ready
+
+    def take(self) -> None:
+        """Belong to a panel from now on.
+
+        Raises
+        ------
+        FormulaError
+            If it belongs to one, or has begun.
+        """
+        self.check_new()
+        self._taken = True
+
+    def check_new(self) -> None:
+        """Refuse to belong to another panel, or to one that it has begun before.
+
+        Raises
+        ------
+        FormulaError
+            If it belongs to one, or has begun.
+        """
+        if self._taken or self.begun:
+            state = "in a panel" if self._taken else "ready" if self.ready else "begun"
+            raise FormulaError(f"a formula must be new to its panel, was {state}: {self.info.id}")
+
+    @property
     def unavailable(self) -> Unavailable | None:
         """Why it is not ready, where a channel has not been seen yet or a library is missing; else None."""
         missing = self._library()
@@ -230,6 +266,12 @@ class Formula:
             epoch. ``cross.prices`` may be a sequence.
         **fields
             The same, for names that are identifiers.
+
+        Raises
+        ------
+        FormulaError
+            If a field it reads is no number, or the time is not whole ns within 2^62 of the Unix epoch; then
+            nothing has moved.
         """
         raise NotImplementedError
 
@@ -252,12 +294,18 @@ class Formula:
         raise NotImplementedError
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
+        if not isinstance(state, Mapping):
+            raise FormulaError(f"a state must be what state() returns, was {state!r:.99}")
+        # by what they look like, as NaN differs from itself
         was = (state.get("id"), state.get("parameters"))
-        if was != (self.info.id, self.parameters):
+        if repr(was) != repr((self.info.id, self.parameters)):
             raise FormulaError(
-                f"a state must be of formula {self.info.id} with {self.parameters}, was of {was[0]} with "
-                f"{was[1]}"
+                f"a state must be of formula {self.info.id} with {self.parameters}, was of {was[0]!r:.99} "
+                f"with {was[1]!r:.999}"
             )
+        missing = [name for name in ("seen", *self._parts) if name not in state]
+        if missing or not isinstance(state["seen"], set | frozenset):
+            raise FormulaError(f"a state must be what state() returns, was without {missing or 'a set seen'}")
 
     def _identity(self) -> dict[str, Any]:
         return {"id": self.info.id, "parameters": self.parameters, "seen": set(self._seen)}
@@ -268,14 +316,21 @@ class Formula:
         Parameters
         ----------
         columns : mapping of str to ndarray, shape (N,)
-            As `columns_of_rows` returns them.
+            By the catalogue's names, all of one length; other columns are left alone.
+
+        Raises
+        ------
+        FormulaError
+            If the columns do not fit; then nothing has moved.
         """
+        columns = columns_of_rows(columns)
         rows = len(next(iter(columns.values()))) if columns else 0
         missing = self._library() or self._absent(columns)
         if missing is not None:
             return _nothing(self, rows, missing)
         given = columns.get("ts")
-        ts = np.full(rows, NO_TIME) if given is None else np.ascontiguousarray(given).astype(np.int64)
+        ts = np.full(rows, NO_TIME) if given is None else np.ascontiguousarray(given)
+        self._seen.update(channel_of(field) for field in self.needs or self.reads)
         return self._run(ts, columns, rows)
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
@@ -292,6 +347,19 @@ class Formula:
         return _channel_missing(absent) if absent else None
 
 
+def row_of(observation: Observation, fields: Mapping[str, Any]) -> Observation:
+    """Return an observation with further fields by name.
+
+    Raises
+    ------
+    FormulaError
+        If it is no mapping.
+    """
+    if not isinstance(observation, Mapping):
+        raise FormulaError(f"an observation must be a mapping of names to numbers, was {observation!r:.99}")
+    return {**observation, **fields} if fields else observation
+
+
 def _channel_missing(absent: tuple[str, ...]) -> Unavailable:
     return Unavailable("channel", absent, "give it a source that carries this")
 
@@ -302,9 +370,15 @@ def _nothing(formula: Formula, rows: int, reason: Unavailable) -> Batch:
     return Batch(formula.info.id, formula.info.name, np.full(rows, nan), *quiet, outputs, reason)
 
 
+def _check_of(kernel: bytes) -> str:
+    """Return what tells an altered block, or one of another byte order, before its pointers are followed."""
+    return f"{byteorder} {crc32(kernel):08x}"
+
+
 class KernelFormula(Formula):
     """A formula whose every step is compiled."""
 
+    _parts = ("kernel", "check")
     _kernel: Kernel
 
     def _make(self) -> Kernel:
@@ -316,11 +390,11 @@ class KernelFormula(Formula):
         self._seen.clear()
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
-        row = fields if observation is None else {**observation, **fields} if fields else observation
+        row = fields if observation is None else row_of(observation, fields)
+        ts, x = time_of(row), [field_of(row, name) for name in self.reads]
         if not self._kernel.ready:
             self._note(row)
-        ts = row.get("ts")
-        self._kernel.update(NO_TIME if ts is None else int(ts), [field_of(row, name) for name in self.reads])
+        self._kernel.update(ts, x)
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
         value, confidence = np.empty(rows), np.empty(rows)
@@ -354,16 +428,25 @@ class KernelFormula(Formula):
         return dict(zip(self.gives, self._kernel.outputs, strict=True))
 
     def state(self) -> dict[str, Any]:
-        return {**self._identity(), "kernel": self._kernel.state()}
+        kernel = self._kernel.state()
+        return {**self._identity(), "kernel": kernel, "check": _check_of(kernel)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._check_state(state)
-        self._kernel.restore(state["kernel"])
+        kernel = state["kernel"]
+        if not isinstance(kernel, bytes) or state["check"] != _check_of(kernel):
+            raise FormulaError("the kernel of a state must be as state() returned it, was altered")
+        try:
+            self._kernel.restore(kernel)
+        except ValueError as error:
+            raise FormulaError(str(error)) from None
         self._seen = set(state["seen"])
 
 
 class _Reporting(Formula):
     """A formula in Python: what it reported last stands until it reports again."""
+
+    _parts: ClassVar[tuple[str, ...]] = ("own",)
 
     def reset(self) -> None:
         self._value, self._signal, self._confidence = nan, 0, 0.0
@@ -409,7 +492,7 @@ class _Reporting(Formula):
         return dict(self._outputs)
 
     def _own(self) -> dict[str, Any]:
-        kept = ("_parameters", "_seen", "_series", "_shared", *self._fixed())
+        kept = ("_parameters", "_seen", "_series", "_shared", "_taken", *self._fixed())
         return {name: part for name, part in vars(self).items() if name not in kept}
 
     def _fixed(self) -> Sequence[str]:
@@ -421,7 +504,10 @@ class _Reporting(Formula):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._check_state(state)
-        vars(self).update(deepcopy(dict(state["own"])))
+        own = state["own"]
+        if not isinstance(own, Mapping) or own.keys() != self._own().keys():
+            raise FormulaError("a state must be what state() returns, was of other parts")
+        vars(self).update(deepcopy(dict(own)))
         self._seen = set(state["seen"])
 
     def _record(self, rows: int, steps: "Callable[[_Notes], None]") -> Batch:
@@ -483,11 +569,11 @@ class StepFormula(_Reporting):
         self._observe(max(self._last_ts, 0) if self._last_ts == NO_TIME else self._last_ts, x)
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
-        row = fields if observation is None else {**observation, **fields} if fields else observation
+        row = fields if observation is None else row_of(observation, fields)
+        ts, x = time_of(row), [field_of(row, name) for name in self.reads]
         if not self._ready:
             self._note(row)
-        ts = row.get("ts")
-        self._take(NO_TIME if ts is None else int(ts), [field_of(row, name) for name in self.reads])
+        self._take(ts, x)
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
         given = np.column_stack(list(as_columns(self.reads, columns, rows).values())).tolist()
@@ -506,6 +592,7 @@ class SeriesFormula(_Reporting):
     It advances where every field of `reads` is there; of those of `holds` the last value stands.
     """
 
+    _parts = ("own", "series")
     holds: ClassVar[tuple[str, ...]] = ()
     _series: Series
 
@@ -519,6 +606,8 @@ class SeriesFormula(_Reporting):
         raise NotImplementedError
 
     def reset(self) -> None:
+        if vars(self).get("_shared"):
+            raise FormulaError("a formula on a shared series must not be reset, as the others go on")
         self._series = Series(self.reads, self.holds, self.lookback + 1)
         self._shared = False
         super().reset()
@@ -531,7 +620,8 @@ class SeriesFormula(_Reporting):
         FormulaError
             If the series is of other fields, or has begun.
         """
-        if (series.reads, series.holds) != (self.reads, self.holds) or series.count:
+        fields = (series.reads, series.holds) == (self.reads, self.holds)
+        if not fields or series.count or self._series.count:
             raise FormulaError("a formula must be attached to a series of its own fields before it begins")
         self._series, self._shared = series, True
 
@@ -543,19 +633,21 @@ class SeriesFormula(_Reporting):
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
         if self._shared:
             raise FormulaError("a formula on a shared series must be advanced by its owner, was updated")
-        row = fields if observation is None else {**observation, **fields} if fields else observation
+        row = fields if observation is None else row_of(observation, fields)
+        ts = time_of(row)
+        x = {name: field_of(row, name) for name in (*self.reads, *self.holds)}
         if not self._ready:
-            self._note(row)
-        ts = row.get("ts")
-        if self._series.feed(self._series.ts if ts is None else int(ts), row):
+            self._note(x)
+        if self._series.feed(self._series.ts if ts == NO_TIME else ts, x):
             self.advance()
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
+        if self._shared:
+            raise FormulaError("a formula on a shared series must be advanced by its owner, was run")
         if self._series.count:
             return self._run_on(ts, columns, rows)
         given = as_columns((*self.reads, *self.holds), columns, rows)
-        at = np.where(ts == NO_TIME, 0, ts)
-        series = ArraySeries(self.reads, self.holds, at, given)
+        series = ArraySeries(self.reads, self.holds, ts, given)
         private, self._series = self._series, series
 
         def steps(notes: _Notes) -> None:
@@ -588,8 +680,16 @@ class SeriesFormula(_Reporting):
         return {**super().state(), "series": None if self._shared else self._series.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        self._check_state(state)
+        if (state["series"] is None) != self._shared:
+            raise FormulaError(
+                "a state from a panel must go back through a panel, another to a formula that is in none, "
+                f"was of a series {'shared' if state['series'] is None else 'of its own'}"
+            )
+        if not self._shared:
+            self._series.check_state(state["series"])
         super().restore(state)
-        if state["series"] is not None:
+        if not self._shared:
             self._series.restore(state["series"])
 
 

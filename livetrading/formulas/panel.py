@@ -11,7 +11,7 @@ import numpy as np
 
 from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import Columns, MarketHistory, Observation, Series, columns_of_rows
+from livetrading.formulas.history import Columns, MarketHistory, Observation, Series, columns_of_market, whole
 from livetrading.formulas.libraries import one_thread
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import create, formula_class
@@ -111,28 +111,38 @@ class Panel:
     def __init__(
         self, formulas: Iterable[Formula | int | str], capacity: int = 100_000, threads: int = 1
     ) -> None:
-        if not 1 <= threads <= 256:
-            raise FormulaError(f"threads must be from 1 to 256, was {threads}")
+        threads = whole("threads", threads, 1, 256)
         self.history = MarketHistory(capacity)
         self._formulas: dict[int, Formula] = {}
         self._looking: list[SeriesFormula] = []
         self._fed: list[Formula] = []
         self._series: dict[int, Series] = {}
-        for one in formulas:
-            self._enter(one if isinstance(one, Formula) else create(one))
+        if isinstance(formulas, str) or not isinstance(formulas, Iterable):
+            raise FormulaError(f"formulas must be several formulas, ids or names, was {formulas!r:.99}")
+        made = [one if isinstance(one, Formula) else create(one) for one in formulas]
+        self._check(made)
+        for one in made:
+            self._enter(one)
         self._pool = ThreadPoolExecutor(threads, "formulas") if threads > 1 else None
+
+    def _check(self, formulas: list[Formula]) -> None:
+        """Refuse formulas before any of them belongs to the panel."""
+        ids = [formula.info.id for formula in formulas]
+        if twice := [id for id in ids if ids.count(id) > 1]:
+            raise FormulaError(f"formulas must be of different ids, was {twice[0]} twice")
+        for formula in formulas:
+            formula.check_new()
+            lookback = formula.lookback if isinstance(formula, SeriesFormula) else 0
+            if lookback >= self.history.capacity:
+                raise FormulaError(
+                    f"capacity must be above {lookback} for formula {formula.info.id}, was "
+                    f"{self.history.capacity}"
+                )
 
     def _enter(self, formula: Formula) -> None:
         id = formula.info.id
-        if id in self._formulas:
-            raise FormulaError(f"formulas must be of different ids, was {id} twice")
-        if formula.ready:
-            raise FormulaError(f"a formula must be new to its panel, was ready: {id}")
+        formula.take()
         if isinstance(formula, SeriesFormula):
-            if formula.lookback >= self.history.capacity:
-                raise FormulaError(
-                    f"capacity must be above {formula.lookback} for formula {id}, was {self.history.capacity}"
-                )
             self._series[id] = self.history.series(formula.reads, formula.holds)
             formula.attach(self._series[id])
             self._looking.append(formula)
@@ -194,7 +204,7 @@ class Panel:
         FormulaError
             If the columns differ in length, or one belongs to no channel.
         """
-        columns = columns_of_rows(columns)
+        columns = columns_of_market(columns)
         names, rows = list(columns), len(next(iter(columns.values()))) if columns else 0
         said = dict(
             zip([f.info.id for f in self._fed], self._map(lambda f: f.run(columns), self._fed), strict=True)
@@ -231,18 +241,24 @@ class Panel:
         FormulaError
             If the formulas are others.
         """
+        if not isinstance(state, Mapping) or not isinstance(state.get("formulas"), Mapping):
+            raise FormulaError(f"a state must be what state() returns, was {state!r:.99}")
         if list(state["formulas"]) != list(self._formulas):
             raise FormulaError(
                 f"a state must be of the formulas {list(self._formulas)}, was of {list(state['formulas'])}"
             )
+        self.history.check_state(state.get("history"))
+        for id, formula in self._formulas.items():
+            formula._check_state(state["formulas"][id])
         self.history.restore(state["history"])
         for id, formula in self._formulas.items():
             formula.restore(state["formulas"][id])
 
     def close(self) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        """End the threads; what comes after is worked on by the caller's own."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,6 @@
 """Parameters of formulas: typed, with a range, checked where they are given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite, isnan
 from operator import index
 from typing import Any, Generic, Self, TypeVar, overload
@@ -69,7 +69,7 @@ class Parameter(Generic[T]):
         raise NotImplementedError
 
     def _refuse(self, value: Any) -> FormulaError:
-        return FormulaError(f"{self.name} must be {self.rule}, was {value!r}")
+        return FormulaError(f"{self.name} must be {self.rule}, was {value!r:.99}")
 
 
 class Whole(Parameter[int]):
@@ -160,7 +160,7 @@ class Choice(Parameter[str]):
         return f"one of {', '.join(self.among)}"
 
     def check(self, value: Any) -> str:
-        if value not in self.among:
+        if not isinstance(value, str) or value not in self.among:
             raise self._refuse(value)
         return str(value)
 
@@ -180,7 +180,7 @@ class Wholes(Parameter[tuple[int, ...]]):
 
     def check(self, value: Any) -> tuple[int, ...]:
         try:
-            numbers = tuple(index(one) for one in value)
+            numbers = tuple(index(one) for one in _sequence(value))
         except TypeError:
             raise self._refuse(value) from None
         if len(numbers) < self.least or not all(self.low <= one <= self.high for one in numbers):
@@ -209,12 +209,20 @@ class Reals(Parameter[tuple[float, ...]]):
 
     def check(self, value: Any) -> tuple[float, ...]:
         try:
-            numbers = tuple(float(one) for one in value)
+            numbers = tuple(float(one) for one in _sequence(value))
         except (TypeError, ValueError, OverflowError):
             raise self._refuse(value) from None
         if len(numbers) < self.least or not all(isfinite(x) and self.low < x < self.high for x in numbers):
             raise self._refuse(value)
         return numbers
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    """Return what a sequence of numbers holds, where no text and no truth value passes for one."""
+    held = tuple(value)
+    if isinstance(value, Mapping) or any(isinstance(one, bool | str | bytes) for one in held):
+        raise TypeError
+    return held
 
 
 def parameters_of(formula: type) -> dict[str, Parameter[Any]]:

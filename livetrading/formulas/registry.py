@@ -1,12 +1,12 @@
 """All formulas by id and by name: `create` one, `run` some over columns."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from math import inf
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, overload
-
-import numpy as np
 
 from livetrading.formulas.base import Batch, Formula, FormulaInfo, Kind
 from livetrading.formulas.errors import FormulaError
@@ -95,15 +95,17 @@ def formula_class(id_or_name: int | str) -> type[Formula]:
     FormulaError
         If there is no such id or name.
     """
-    found = len(FORMULA_REGISTRY)
+    count = len(FORMULA_REGISTRY)
+    found = None
     if isinstance(id_or_name, str):
-        text = id_or_name.lower()
-        by_name = _BY_ID.get(int(text)) if text.isdigit() else _BY_NAME.get(text)
-        if by_name is not None:
-            return by_name
-    elif id_or_name in _BY_ID:
-        return _BY_ID[id_or_name]
-    raise FormulaError(f"a formula must be one of {found} ids or names, was {id_or_name!r}")
+        # what int() takes besides, such as the digits of other scripts, is no id
+        number = id_or_name.isascii() and id_or_name.isdecimal() and len(id_or_name) <= len(str(LAST_ID))
+        found = _BY_ID.get(int(id_or_name)) if number else _BY_NAME.get(id_or_name.lower())
+    elif isinstance(id_or_name, Integral) and not isinstance(id_or_name, bool):
+        found = _BY_ID.get(int(id_or_name))
+    if found is None:
+        raise FormulaError(f"a formula must be one of {count} ids or names, was {id_or_name!r:.99}")
+    return found
 
 
 def create(id_or_name: int | str, /, **params: Any) -> Formula:
@@ -159,8 +161,8 @@ def run(ids: int | str | Iterable[int | str], columns: Any, /, **params: Any) ->
     FormulaError
         If a formula is unknown, a parameter is unknown or outside its range, or the columns do not fit.
     """
-    one = isinstance(ids, int | str)
-    classes = [formula_class(ids)] if isinstance(ids, int | str) else [formula_class(i) for i in ids]
+    several = isinstance(ids, Iterable) and not isinstance(ids, str)
+    classes = [formula_class(i) for i in (ids if several else (ids,))]  # type: ignore[union-attr, arg-type]
     known = set().union(*(parameters_of(each) for each in classes))
     unknown = [name for name in params if name not in known]
     if unknown:
@@ -168,7 +170,7 @@ def run(ids: int | str | Iterable[int | str], columns: Any, /, **params: Any) ->
     made = [each(**{k: v for k, v in params.items() if k in parameters_of(each)}) for each in classes]
     rows = columns_of_rows(columns_of(columns))
     found = {formula.info.id: formula.run(rows) for formula in made}
-    return next(iter(found.values())) if one else found
+    return found if several else next(iter(found.values()))
 
 
 def columns_of(source: Any) -> Columns:
@@ -182,14 +184,22 @@ def columns_of(source: Any) -> Columns:
     if isinstance(source, str | Path):
         source = _parquet(Path(source))
     if isinstance(source, Mapping):
-        return {str(name): np.asarray(column) for name, column in source.items()}
+        return {str(name): column for name, column in source.items()}
     names = getattr(source, "column_names", None)  # pyarrow
     if names is not None:
-        return {name: source.column(name).to_numpy() for name in names}
+        _once(names)
+        return {name: source.column(name).to_numpy(zero_copy_only=False) for name in names}
     names = getattr(source, "columns", None)  # pandas, polars
-    if names is None:
+    if names is None or not hasattr(source, "__len__"):
         raise FormulaError(f"columns must be a mapping, a table or a path, was {type(source).__name__}")
+    _once(names)
     return {str(name): source[name].to_numpy() for name in names}
+
+
+def _once(names: Iterable[Any]) -> None:
+    counts = Counter(map(str, names))
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise FormulaError(f"columns must have different names, had more than one {twice[0]}")
 
 
 def _parquet(path: Path) -> Any:

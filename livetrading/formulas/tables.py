@@ -16,7 +16,7 @@ from livetrading.data.csv_columns import ShortLines
 from livetrading.data.errors import DataError
 from livetrading.formulas.base import Batch
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import channel_of, columns_of_rows
+from livetrading.formulas.history import TIME_LIMIT, columns_of_rows, is_field
 from livetrading.formulas.registry import columns_of
 
 __all__ = ["read_observations", "table_of"]
@@ -44,6 +44,8 @@ def read_observations(path: Path) -> dict[str, NDArray[Any]]:
     """
     if not path.name.endswith(SUFFIXES):
         raise DataError(f"observations must come from one of {', '.join(SUFFIXES)}, was {path}")
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise DataError(f"observations must come from a regular file, was {path}")  # a pipe may never begin
     try:
         columns = _parquet(path) if path.name.endswith(".parquet") else _csv(path)
     except (OSError, EOFError, zlib.error) as error:
@@ -53,32 +55,24 @@ def read_observations(path: Path) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _is_ours(name: str) -> bool:
-    if name in ("ts", "cross.prices"):
-        return True
-    try:
-        channel_of(name)
-    except FormulaError:
-        return False
-    return True
-
-
 def _parquet(path: Path) -> dict[str, NDArray[Any]]:
     try:
         found = columns_of(path)
     except FormulaError as error:
         raise DataError(str(error)) from error
-    return columns_of_rows({name: column for name, column in found.items() if _is_ours(name)})
+    return columns_of_rows({name: column for name, column in found.items() if is_field(name)})
 
 
 def _csv(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:
         plain: Any = gzip.GzipFile(fileobj=file) if path.name.endswith(".gz") else file
-        lines = io.TextIOWrapper(cast(BinaryIO, ShortLines(path, plain)), "utf-8", newline="")
+        lines = io.TextIOWrapper(cast(BinaryIO, ShortLines(path, plain)), "utf-8-sig", newline="")
         try:
             rows = csv.reader(lines, strict=True)
-            header = next(rows, [])
-            placed = {name: i for i, name in enumerate(header) if _is_ours(name)}
+            header = [name.strip() for name in next(rows, [])]
+            if twice := [name for name in header if is_field(name) and header.count(name) > 1]:
+                raise DataError(f"{path} must have each column once, had {twice[0]} {len(twice)} times")
+            placed = {name: i for i, name in enumerate(header) if is_field(name)}
             cells: dict[str, list[float | int]] = {name: [] for name in placed}
             for row in rows:
                 if row:
@@ -101,12 +95,14 @@ def _take(
     for name, at in placed.items():
         text = row[at].strip()
         try:
+            if "_" in text:
+                raise ValueError
             number = int(text) if name == "ts" else float(text) if text else nan
         except ValueError:
             kind = "a whole number" if name == "ts" else "a number or empty"
             raise DataError(f"{path}, line {line}: {name} must be {kind}, was {row[at]!r}") from None
-        if name == "ts" and not -(2**63) < number < 2**63:
-            raise DataError(f"{path}, line {line}: ts must fit into 64 bits, was {text}")
+        if name == "ts" and abs(number) > TIME_LIMIT:
+            raise DataError(f"{path}, line {line}: ts must be from -2^62 to 2^62, was {text}")
         cells[name].append(number)
 
 

@@ -131,7 +131,7 @@ def test_a_channel_that_is_absent_is_named() -> None:
     [
         ([141, 141], {}, "different ids"),
         ([5], {"capacity": 50}, "capacity must be above"),
-        ([5], {"threads": 0}, "threads must be from 1"),
+        ([5], {"threads": 0}, "threads must be a whole number from 1"),
     ],
 )
 def test_what_no_panel_is_made_of(formulas: list[int], given: dict[str, int], words: str) -> None:

@@ -8,9 +8,17 @@ from numpy.typing import NDArray
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.reversion import HedgeRatio, KalmanHedge
-from livetrading.formulas.base import Batch, KernelFormula, Phase, Schedule, SeriesFormula, StepFormula
+from livetrading.formulas.base import (
+    Batch,
+    KernelFormula,
+    Phase,
+    Schedule,
+    SeriesFormula,
+    StepFormula,
+    row_of,
+)
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import Columns, Observation, Series
+from livetrading.formulas.history import Columns, Observation, Series, field_of, prices_of, time_of
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
@@ -193,10 +201,12 @@ class JohansenCoint(StepFormula):
         self._fit: dict[str, Any] | None = None
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
-        row = dict(observation or {}, **fields)
-        prices = row.pop("cross.prices", None)
-        for k, price in enumerate(() if prices is None else prices):
+        row = dict(fields if observation is None else row_of(observation, fields))
+        for k, price in enumerate(prices_of(row)):
             row.setdefault(f"cross.{k}", price)
+        for name in self.reads:
+            field_of(row, name)
+        time_of(row)
         self._widen(width_of(row))
         super().update(row)
 

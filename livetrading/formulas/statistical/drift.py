@@ -5,12 +5,13 @@ from typing import Any
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.statistics import Anomaly, Channel, CrossSection, Likelihood, Momentum
-from livetrading.formulas.base import NO_TIME, KernelFormula
-from livetrading.formulas.history import Observation, field_of
+from livetrading.formulas.base import KernelFormula, row_of
+from livetrading.formulas.history import Observation, field_of, number_of, prices_of, time_of
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 
 PEERS = 31
+PLACES = {f"cross.{k}": k + 1 for k in range(PEERS)}
 """Columns of other prices that a cross section can hold."""
 
 
@@ -97,19 +98,18 @@ class CrossSectionalMomentum(KernelFormula):
         return CrossSection(self.formation, self.skip, self.min_assets)
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
-        row = fields if observation is None else {**observation, **fields}
-        if not self._kernel.ready:
-            self._note(row)
+        row = fields if observation is None else row_of(observation, fields)
         prices = [float("nan")] * (PEERS + 1)
         prices[0] = field_of(row, "price")
-        whole = row.get("cross.prices")
-        if whole is not None:
-            prices[1 : 1 + min(len(whole), PEERS)] = [float(x) for x in whole[:PEERS]]
+        for k, value in enumerate(prices_of(row)[:PEERS]):
+            prices[1 + k] = number_of("cross.prices", value)
         for name, value in row.items():
-            if name.startswith("cross.") and name != "cross.prices" and int(name[6:]) < PEERS:
-                prices[1 + int(name[6:])] = float(value)
-        ts = row.get("ts")
-        self._kernel.update(NO_TIME if ts is None else int(ts), prices)
+            if name in PLACES:
+                prices[PLACES[name]] = value if type(value) is float else number_of(name, value)
+        ts = time_of(row)
+        if not self._kernel.ready:
+            self._note(row)
+        self._kernel.update(ts, prices)
 
 
 @register(

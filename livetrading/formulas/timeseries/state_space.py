@@ -8,8 +8,18 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Batch, Phase, Schedule
-from livetrading.formulas.history import Columns, Observation, Series, log_returns
+from livetrading.formulas.base import Batch, Phase, Schedule, row_of
+from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.history import (
+    Columns,
+    Observation,
+    Series,
+    columns_of_rows,
+    field_of,
+    log_returns,
+    prices_of,
+    time_of,
+)
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
@@ -456,19 +466,27 @@ class DynamicFactorModel(Refitted):
         super().attach(series)
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
-        row = {**(observation or {}), **fields}
+        row = fields if observation is None else row_of(observation, fields)
+        time_of(row)
+        for k in range(cross_columns(row)):
+            field_of(row, f"cross.{k}")
+        field_of(row, "price")
         if not self._known and (columns := cross_columns(row)):
             self._hold(columns)
         super().update(row)
 
     def run(self, columns: Columns) -> Batch:
+        columns = columns_of_rows(columns)
         if not self._known and (found := cross_columns(columns)):
             self._hold(found)
         return super().run(columns)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._check_state(state)
-        self._hold(len(state["own"]["holds"]))
+        own = state["own"]
+        if not isinstance(own, Mapping) or not isinstance(own.get("holds"), tuple):
+            raise FormulaError("a state must be what state() returns, was without the columns it holds")
+        self._hold(len(own["holds"]))
         super().restore(state)
 
     def _fixed(self) -> Sequence[str]:
@@ -509,8 +527,8 @@ class DynamicFactorModel(Refitted):
 
 def cross_columns(row: Mapping[str, Any]) -> int:
     """Return how many cross columns an observation or a table has, from the first without a hole."""
-    if "cross.prices" in row:
-        return len(row["cross.prices"])
+    if prices := prices_of(row):
+        return len(prices)
     columns = 0
     while f"cross.{columns}" in row:
         columns += 1
