@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,6 +12,7 @@ import typer
 from livetrading.commands.output import (
     DONE,
     FAILURE,
+    INTERRUPTED,
     check_out,
     json_option,
     on_terminal,
@@ -21,6 +22,7 @@ from livetrading.commands.output import (
     print_table,
     text_option,
 )
+from livetrading.engine.interrupt import Interrupt
 
 if TYPE_CHECKING:
     from livetrading.formulas.base import Batch, Formula
@@ -73,12 +75,23 @@ def list_formulas(
     return DONE
 
 
+def _until_interrupted(ctx: typer.Context, work: Callable[[], int]) -> int:
+    interrupt = ctx.obj if isinstance(ctx.obj, Interrupt) else Interrupt()
+    code = interrupt.call(work)
+    return INTERRUPTED + interrupt.signum if code is None else code
+
+
 @formulas_app.command()
 def show(
+    ctx: typer.Context,
     id: Annotated[str, typer.Argument(metavar="ID", help="Of a formula, or its name.")],
     json: Annotated[bool, json_option()] = False,
 ) -> int:
     """Explain one formula: its documentation with the equation, reference, parameters and an example."""
+    return _until_interrupted(ctx, lambda: _show(id, json))
+
+
+def _show(id: str, json: bool) -> int:
     from livetrading.formulas.registry import formula_class
 
     tree = _explained(formula_class(id))
@@ -147,6 +160,7 @@ def _last(said: "Batch") -> Tree:
 
 @formulas_app.command("run")
 def run_formulas(
+    ctx: typer.Context,
     ids: Annotated[
         list[str], typer.Argument(metavar="ID... FILE", help="Ids, names or ranges, then a file.")
     ],
@@ -158,7 +172,11 @@ def run_formulas(
     """Run formulas over the rows of a .csv, .csv.gz or .parquet file with the catalogue's columns."""
     if len(ids) < 2:
         raise typer.BadParameter(f"run must be given one ID or more and then a FILE, was given {ids[0]}")
-    from livetrading.data.results import ResultWriter
+    return _until_interrupted(ctx, lambda: _run(ids, out, json))
+
+
+def _run(ids: Sequence[str], out: Path | None, json: bool) -> int:
+    from livetrading.data.results import ResultWriter, suffix_of
     from livetrading.formulas.history import columns_of_rows
     from livetrading.formulas.registry import run
     from livetrading.formulas.tables import read_observations, table_of
@@ -166,6 +184,8 @@ def run_formulas(
     file = Path(ids[-1])
     wanted = _ids(ids[:-1])
     check_out(out, [file])
+    if out is not None:
+        suffix_of(out)
     columns = columns_of_rows(read_observations(file))
     rows = len(next(iter(columns.values())))
     if rows == 0:
@@ -190,7 +210,7 @@ def _ids(texts: Sequence[str]) -> list[int]:
     found: dict[int, None] = {}
     for text in texts:
         first, dash, last = text.partition("-")
-        if dash and first.isdecimal() and last.isdecimal():
+        if dash and _is_number(first) and _is_number(last):
             span = [id for id in FORMULA_REGISTRY if int(first) <= id <= int(last)]
             if not span:
                 raise typer.BadParameter(f"a range must hold formulas that stand, was {text}")
@@ -200,14 +220,24 @@ def _ids(texts: Sequence[str]) -> list[int]:
     return list(found)
 
 
+def _is_number(text: str) -> bool:
+    """Whether it is one that int() takes, of digits alone and few enough."""
+    return text.isascii() and text.isdecimal() and len(text) <= 20
+
+
 @formulas_app.command()
 def check(
+    ctx: typer.Context,
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID...]", help="Ids, names or ranges; all unless given.")
     ] = None,
     json: Annotated[bool, json_option()] = False,
 ) -> int:
     """Hold formulas to golden numbers, references and themselves; exit code 1 if any falls short."""
+    return _until_interrupted(ctx, lambda: _check(ids, json))
+
+
+def _check(ids: Sequence[str] | None, json: bool) -> int:
     from livetrading.formulas.checks.harness import CHECKS
     from livetrading.formulas.registry import FORMULA_REGISTRY
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,39 @@ def test_a_check_that_breaks_falls_short(said: Any, monkeypatch: pytest.MonkeyPa
     text = said("check", "145", "146", code=1)
     assert "0 of 2 pass" in text
     assert "falls short: 145 RSIMeanReversion, reference: raised TypeError: another version of it" in text
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_a_check(
+    said: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, code: int
+) -> None:
+    def stopped(id: int) -> Any:
+        signal.raise_signal(getattr(signal, name))
+        return [Comparison("x", 1.0, 1.0)]
+
+    monkeypatch.setattr(harness, "CHECKS", {"golden": stopped})
+    assert main(["formulas", "check", "145", "146"]) == code
+    assert "pass" not in capsys.readouterr().out
+
+
+def test_a_signal_leaves_no_table(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*given: Any, **named: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("livetrading.formulas.tables.table_of", stopped)
+    assert main(["formulas", "run", "141", str(file), "--out", str(tmp_path / "out.csv")]) == 130
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_where_results_cannot_go_is_said_before_the_work(
+    said: Any, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livetrading.formulas.registry.run", None)
+    assert "results must go to one of" in said("run", "141", str(file), "--out", "x.foo", code=2)
+
+
+@pytest.mark.parametrize("id", ["\u00b2", "9" * 5000, "1-" + "9" * 5000])
+def test_an_id_that_is_none_on_one_line(said: Any, file: Path, id: str) -> None:
+    text = said("run", id, str(file), code=2)
+    assert "a formula must be one of" in text
+    assert text.count("\n") == 1
