@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 from sys import byteorder
 from typing import Any, ClassVar, Literal
 from zlib import crc32
@@ -152,7 +152,7 @@ class Formula:
     reads: ClassVar[tuple[str, ...]] = ("price",)
     """Fields it looks at, those that drive it first."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Fields without which there is no channel; `reads` unless given."""
+    """Fields without which nothing is said; those of `reads`, whose sides may be unknown, unless given."""
     _parts: ClassVar[tuple[str, ...]] = ()
     """Of a state, beside what it is of."""
 
@@ -240,9 +240,10 @@ class Formula:
         missing = self._library()
         if missing is not None or self.ready:
             return missing
-        wanted = dict.fromkeys(channel_of(field) for field in self.needs or self.reads)
-        absent = tuple(channel for channel in wanted if channel not in self._seen)
-        return _channel_missing(absent) if absent else None
+        return _missing([field for field in self._needed() if field not in self._seen])
+
+    def _needed(self) -> list[str]:
+        return [field for field in self.needs or self.reads if field != "side"]
 
     def _library(self) -> Unavailable | None:
         name = self.info.library
@@ -251,10 +252,10 @@ class Formula:
         return Unavailable("library", (name,), f"pip install 'livetrading[{self.info.extra}]'")
 
     def _note(self, observation: Observation) -> None:
-        """Remember which channels have been seen, while that can matter."""
-        for field in self.needs or self.reads:
-            if field_of(observation, field) == field_of(observation, field):
-                self._seen.add(channel_of(field))
+        """Remember which fields have been seen, while that can matter."""
+        for field in self._needed():
+            if field not in self._seen and not isnan(field_of(observation, field)):
+                self._seen.add(field)
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
         """Take one observation.
@@ -330,21 +331,20 @@ class Formula:
             return _nothing(self, rows, missing)
         given = columns.get("ts")
         ts = np.full(rows, NO_TIME) if given is None else np.ascontiguousarray(given)
-        self._seen.update(channel_of(field) for field in self.needs or self.reads)
+        self._seen.update(self._needed())
         return self._run(ts, columns, rows)
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
         raise NotImplementedError
 
     def _absent(self, columns: Columns) -> Unavailable | None:
-        carried = {
-            channel_of(field)
-            for field in self.needs or self.reads
-            if field in columns and not np.all(np.isnan(np.asarray(columns[field], np.float64)))
-        }
-        wanted = dict.fromkeys(channel_of(field) for field in self.needs or self.reads)
-        absent = tuple(channel for channel in wanted if channel not in carried)
-        return _channel_missing(absent) if absent else None
+        return _missing(
+            [
+                field
+                for field in self._needed()
+                if field not in columns or np.all(np.isnan(np.asarray(columns[field], np.float64)))
+            ]
+        )
 
 
 def row_of(observation: Observation, fields: Mapping[str, Any]) -> Observation:
@@ -360,8 +360,12 @@ def row_of(observation: Observation, fields: Mapping[str, Any]) -> Observation:
     return {**observation, **fields} if fields else observation
 
 
-def _channel_missing(absent: tuple[str, ...]) -> Unavailable:
-    return Unavailable("channel", absent, "give it a source that carries this")
+def _missing(fields: Sequence[str]) -> Unavailable | None:
+    """Say which channels are missing with these fields."""
+    if not fields:
+        return None
+    channels = tuple(dict.fromkeys(channel_of(field) for field in fields))
+    return Unavailable("channel", channels, f"give it a source that carries {', '.join(fields)}")
 
 
 def _nothing(formula: Formula, rows: int, reason: Unavailable) -> Batch:

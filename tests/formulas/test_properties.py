@@ -172,6 +172,19 @@ def test_an_absent_channel_is_named(id: int) -> None:
     assert not said.ready.any()
 
 
+@pytest.mark.parametrize("id", [101, 125, 27, 71])
+def test_an_absent_field_is_named(id: int) -> None:
+    """A trade without a volume is none for those who read it; one without a side is."""
+    columns = {name: column for name, column in market(60).items() if name in ("ts", "price", "side")}
+    said, formula = run(id, columns, **given(id)), create(id, **given(id))
+    formula.update({name: column[0] for name, column in columns.items()})
+    for reason in (said.unavailable, formula.unavailable):
+        assert str(reason) == "channel trade is missing: give it a source that carries volume"
+    assert (
+        run(id, {**columns, "volume": np.ones(60), "side": np.full(60, nan)}, **given(id)).unavailable is None
+    )
+
+
 @pytest.mark.parametrize("id", RUNNING)
 def test_reset_forgets(id: int) -> None:
     columns = market(min(rows_of(id), 300))
