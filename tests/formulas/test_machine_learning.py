@@ -13,6 +13,7 @@ from livetrading.core.nets import Autoencoder, Draws, Net, OnlineNet, descended
 from livetrading.formulas.checks.machine_learning.nets import NETS
 from livetrading.formulas.checks.machine_learning.search import averages
 from livetrading.formulas.checks.machine_learning.slow import rows
+from livetrading.formulas.checks.markets import market
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.machine_learning.features import HitRate, features, labels, up_down, z_scores
 from livetrading.formulas.machine_learning.search import genetic_minimise, rule, swarm_minimise
@@ -77,7 +78,8 @@ class TestFeatures:
 
     def test_of_steady_growth_have_no_volatility(self) -> None:
         """Returns that are equal but for rounding have an sd that counts as 0."""
-        x = features(1.001 ** np.arange(60), np.ones(60), np.zeros(60))[20:]
+        growing = np.asarray(1.001 ** np.arange(60), np.float64)
+        x = features(growing, np.ones(60), np.zeros(60))[20:]
         assert np.all(x[:, 3:5] == 0.0)
 
     def test_z_is_limited(self) -> None:
@@ -459,3 +461,16 @@ def test_before_50_predictions_there_is_no_hit_rate() -> None:
     changes = np.count_nonzero(rows(200)["price"][22 : first + 1] != rows(200)["price"][20 : first - 1])
     assert changes == 50
     assert isnan(rate[first - 1])
+
+
+def test_the_hit_rate_is_of_what_came_true() -> None:
+    """Of the last 200 predictions whose price came, those on the right side of 1/2; NaN before 50."""
+    h, rows, columns = 10, 420, market(420)
+    said = run(86, columns, h=h, n=32, perplexity=5.0, k=5)
+    price, p = columns["price"], said.outputs["p_up"]
+    first = int(np.argmax(said.ready))
+    came = [i for i in range(first, rows - h) if price[i + h] != price[i]]
+    for t in range(first + h, rows):
+        seen = [(p[i] > 0.5) == (price[i + h] > price[i]) for i in came if i + h <= t]
+        expected = np.mean(seen[-200:]) if len(seen) >= 50 else nan
+        assert said.outputs["hit_rate"][t] == pytest.approx(expected, nan_ok=True), t
