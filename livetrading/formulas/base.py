@@ -21,12 +21,12 @@ from livetrading.formulas.history import (
     Series,
     as_columns,
     channel_of,
-    columns_of_rows,
     field_of,
     time_of,
 )
 from livetrading.formulas.libraries import installed
 from livetrading.formulas.parameters import Whole, set_parameters
+from livetrading.formulas.tables import columns_of
 
 __all__ = [
     "Batch",
@@ -87,7 +87,7 @@ class FormulaInfo:
     extra: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Batch:
     """What a formula said after each of N rows.
 
@@ -114,6 +114,21 @@ class Batch:
     ready: NDArray[np.bool_]
     outputs: Mapping[str, NDArray[np.float64]]
     unavailable: Unavailable | None
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __repr__(self) -> str:
+        ready = int(np.count_nonzero(self.ready))
+        last = f", last value {self.value[-1]:g}, signal {self.signal[-1]}" if self.ready[-1:].any() else ""
+        names = f", outputs {', '.join(self.outputs)}" if self.outputs else ""
+        why = "" if self.unavailable is None else f": {self.unavailable}"
+        return f"<Batch {self.id} {self.name}: {ready} of {len(self)} rows ready{last}{names}{why}>"
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all of it by column, as a table takes it: ``pandas.DataFrame(batch.columns())``."""
+        said: dict[str, NDArray[Any]] = {"value": self.value, "signal": self.signal}
+        return {**said, "confidence": self.confidence, "ready": self.ready, **self.outputs}
 
 
 class Schedule:
@@ -152,7 +167,9 @@ class Formula:
     reads: ClassVar[tuple[str, ...]] = ("price",)
     """Fields it looks at, those that drive it first."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Fields without which nothing is said; those of `reads`, whose sides may be unknown, unless given."""
+    """Fields without which it is never ready; `reads` but `side`, which may be unknown, unless given."""
+    timed: bool = False
+    """Whether `ts` is one of them: without a time no time has passed, and that would be made up."""
     _parts: ClassVar[tuple[str, ...]] = ()
     """Of a state, beside what it is of."""
 
@@ -170,6 +187,20 @@ class Formula:
     def parameters(self) -> dict[str, Any]:
         """What it was made with."""
         return dict(self.__dict__["_parameters"])
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        if self.ready:
+            said = f"value {self.value:g}, signal {self.signal}, confidence {self.confidence:.3g}"
+        else:
+            why = self.unavailable
+            said = "not ready" if why is None else f"not ready, {why}"
+        return f"<{self.info.id} {type(self).__name__}({given}): {said}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._taken:
+            raise FormulaError("a formula of a panel must be saved with it, by the panel's state()")
+        return _revived, (type(self), self.parameters, self.state())
 
     @property
     def gives(self) -> tuple[str, ...]:
@@ -209,7 +240,7 @@ class Formula:
     @property
     def begun(self) -> bool:
         """Whether it has seen a channel that it reads."""
-        return bool(self._seen) or self.ready
+        return bool(self._seen - {"ts"}) or self.ready
 
     def take(self) -> None:
         """Belong to a panel from now on.
@@ -238,12 +269,20 @@ class Formula:
     def unavailable(self) -> Unavailable | None:
         """Why it is not ready, where a channel has not been seen yet or a library is missing; else None."""
         missing = self._library()
-        if missing is not None or self.ready:
-            return missing
-        return _missing([field for field in self._needed() if field not in self._seen])
+        return missing if missing is not None or self.ready else self._missing()
 
-    def _needed(self) -> list[str]:
-        return [field for field in self.needs or self.reads if field != "side"]
+    def _needed(self) -> tuple[str, ...]:
+        fields = self.needs or tuple(field for field in self.reads if field != "side")
+        return (*fields, "ts") if self.timed else fields
+
+    def _missing(self) -> Unavailable | None:
+        """Say which channels are missing with the fields that have not been seen."""
+        fields = [field for field in self._needed() if field not in self._seen]
+        if not fields:
+            return None
+        named = (self.info.inputs[0] if field == "ts" else channel_of(field) for field in fields)
+        channels = tuple(dict.fromkeys(named))
+        return Unavailable("channel", channels, f"give it a source that carries {', '.join(fields)}")
 
     def _library(self) -> Unavailable | None:
         name = self.info.library
@@ -254,8 +293,17 @@ class Formula:
     def _note(self, observation: Observation) -> None:
         """Remember which fields have been seen, while that can matter."""
         for field in self._needed():
-            if field not in self._seen and not isnan(field_of(observation, field)):
+            if field in self._seen:
+                continue
+            there = (
+                time_of(observation) != NO_TIME if field == "ts" else not isnan(field_of(observation, field))
+            )
+            if there:
                 self._seen.add(field)
+
+    def _timeless(self, ts: int) -> bool:
+        """Whether an observation cannot count, as no time has been seen yet and it has none."""
+        return ts == NO_TIME and self.timed and "ts" not in self._seen
 
     def update(self, observation: Observation | None = None, /, **fields: Any) -> None:
         """Take one observation.
@@ -311,40 +359,54 @@ class Formula:
     def _identity(self) -> dict[str, Any]:
         return {"id": self.info.id, "parameters": self.parameters, "seen": set(self._seen)}
 
-    def run(self, columns: Columns) -> Batch:
+    def run(self, columns: Any) -> Batch:
         """Take rows by column after what it has seen, and return what it says after each.
 
         Parameters
         ----------
-        columns : mapping of str to ndarray, shape (N,)
-            By the catalogue's names, all of one length; other columns are left alone.
+        columns : mapping of str to array, table, or path
+            As `livetrading.formulas.registry.run` takes them.
 
         Raises
         ------
         FormulaError
             If the columns do not fit; then nothing has moved.
         """
-        columns = columns_of_rows(columns)
+        columns = columns_of(columns)
         rows = len(next(iter(columns.values()))) if columns else 0
-        missing = self._library() or self._absent(columns)
+        missing = self._library()
         if missing is not None:
             return _nothing(self, rows, missing)
         given = columns.get("ts")
         ts = np.full(rows, NO_TIME) if given is None else np.ascontiguousarray(given)
-        self._seen.update(self._needed())
-        return self._run(ts, columns, rows)
+        columns = self._from_first_time(ts, columns)
+        self._seen.update(field for field in self._needed() if _carries(columns, field))
+        missing = self._missing()
+        if self.timed and "ts" not in self._seen:
+            return _nothing(self, rows, missing)
+        said = self._run(ts, columns, rows)  # also where it says nothing: later rows may bring the rest
+        return said if missing is None else _nothing(self, rows, missing)
+
+    def _from_first_time(self, ts: NDArray[np.int64], columns: Columns) -> Columns:
+        """Return the columns without the observations that cannot count for want of a time."""
+        early = len(ts) if (ts == NO_TIME).all() else int(np.argmax(ts != NO_TIME))
+        if not early or early == len(ts) or not self._timeless(NO_TIME):
+            return columns
+        cut = {name: columns[name].copy() for name in self.reads if name in columns}
+        for column in cut.values():
+            column[:early] = nan
+        return {**columns, **cut}
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
         raise NotImplementedError
 
-    def _absent(self, columns: Columns) -> Unavailable | None:
-        return _missing(
-            [
-                field
-                for field in self._needed()
-                if field not in columns or np.all(np.isnan(np.asarray(columns[field], np.float64)))
-            ]
-        )
+
+def _carries(columns: Columns, field: str) -> bool:
+    if field not in columns:
+        return False
+    if field == "ts":
+        return bool(np.any(columns["ts"] != NO_TIME))
+    return not np.all(np.isnan(columns[field]))
 
 
 def row_of(observation: Observation, fields: Mapping[str, Any]) -> Observation:
@@ -360,15 +422,7 @@ def row_of(observation: Observation, fields: Mapping[str, Any]) -> Observation:
     return {**observation, **fields} if fields else observation
 
 
-def _missing(fields: Sequence[str]) -> Unavailable | None:
-    """Say which channels are missing with these fields."""
-    if not fields:
-        return None
-    channels = tuple(dict.fromkeys(channel_of(field) for field in fields))
-    return Unavailable("channel", channels, f"give it a source that carries {', '.join(fields)}")
-
-
-def _nothing(formula: Formula, rows: int, reason: Unavailable) -> Batch:
+def _nothing(formula: Formula, rows: int, reason: Unavailable | None) -> Batch:
     outputs = {name: np.full(rows, nan) for name in formula.gives}
     quiet = np.zeros(rows, np.int8), np.zeros(rows), np.zeros(rows, bool)
     return Batch(formula.info.id, formula.info.name, np.full(rows, nan), *quiet, outputs, reason)
@@ -377,6 +431,12 @@ def _nothing(formula: Formula, rows: int, reason: Unavailable) -> Batch:
 def _check_of(kernel: bytes) -> str:
     """Return what tells an altered block, or one of another byte order, before its pointers are followed."""
     return f"{byteorder} {crc32(kernel):08x}"
+
+
+def _revived(formula: type[Formula], parameters: Mapping[str, Any], state: Mapping[str, Any]) -> Formula:
+    made = formula(**parameters)
+    made.restore(state)
+    return made
 
 
 class KernelFormula(Formula):
@@ -398,6 +458,8 @@ class KernelFormula(Formula):
         ts, x = time_of(row), [field_of(row, name) for name in self.reads]
         if not self._kernel.ready:
             self._note(row)
+            if self._timeless(ts):
+                return
         self._kernel.update(ts, x)
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:
@@ -577,6 +639,8 @@ class StepFormula(_Reporting):
         ts, x = time_of(row), [field_of(row, name) for name in self.reads]
         if not self._ready:
             self._note(row)
+            if self._timeless(ts):
+                return
         self._take(ts, x)
 
     def _run(self, ts: NDArray[np.int64], columns: Columns, rows: int) -> Batch:

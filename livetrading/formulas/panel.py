@@ -1,8 +1,9 @@
 """Many formulas over one market, whose observations are held once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from math import gcd, lcm, nan
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from warnings import catch_warnings, simplefilter
@@ -11,10 +12,11 @@ import numpy as np
 
 from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import Columns, MarketHistory, Observation, Series, columns_of_market, whole
+from livetrading.formulas.history import MarketHistory, Observation, Series, columns_of_market, whole
 from livetrading.formulas.libraries import one_thread
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import create, formula_class
+from livetrading.formulas.tables import columns_of, columns_of_table
 
 __all__ = ["Panel", "staggered"]
 
@@ -150,8 +152,22 @@ class Panel:
             self._fed.append(formula)
         self._formulas[id] = formula
 
-    def __getitem__(self, id: int) -> Formula:
+    def __getitem__(self, id_or_name: int | str) -> Formula:
+        id = formula_class(id_or_name).info.id
+        if id not in self._formulas:
+            had = ", ".join(map(str, self._formulas)) or "none"
+            raise FormulaError(f"the panel has the formulas {had}, was asked for {id_or_name}")
         return self._formulas[id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._formulas)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._formulas
+
+    def __repr__(self) -> str:
+        ids = ", ".join(map(str, self._formulas))
+        return f"<Panel of {len(self)} formulas, {self.history.rows} rows: {ids}>"
 
     def __len__(self) -> int:
         return len(self._formulas)
@@ -187,12 +203,14 @@ class Panel:
         due = [one for one in self._looking if id(self._series[one.info.id]) in longer]
         self._map(SeriesFormula.advance, due)
 
-    def extend(self, columns: Columns) -> dict[int, Batch]:
+    def extend(self, columns: Any) -> dict[int, Batch]:
         """Let every formula take rows by column, as `append` one after another.
 
         Parameters
         ----------
-        columns : mapping of str to ndarray, shape (N,)
+        columns : mapping of str to array, table, or path
+            As `livetrading.formulas.registry.run` takes them, but of a mapping or a table every column must
+            be one of the catalogue's.
 
         Returns
         -------
@@ -204,7 +222,8 @@ class Panel:
         FormulaError
             If the columns differ in length, or one belongs to no channel.
         """
-        columns = columns_of_market(columns)
+        path = isinstance(columns, str | Path)
+        columns = columns_of(columns) if path else columns_of_market(columns_of_table(columns))
         names, rows = list(columns), len(next(iter(columns.values()))) if columns else 0
         said = dict(
             zip([f.info.id for f in self._fed], self._map(lambda f: f.run(columns), self._fed), strict=True)

@@ -1,17 +1,17 @@
 """All formulas by id and by name: `create` one, `run` some over columns."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from math import inf
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, overload
 
 from livetrading.formulas.base import Batch, Formula, FormulaInfo, Kind
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import CHANNELS, Columns, columns_of_rows
+from livetrading.formulas.history import CHANNELS
 from livetrading.formulas.parameters import parameters_of
+from livetrading.formulas.tables import columns_of
 
 __all__ = ["FORMULA_REGISTRY", "create", "formula_class", "register", "run"]
 
@@ -83,6 +83,9 @@ class _Registry(Mapping[int, type[Formula]]):
     def __len__(self) -> int:
         return len(self._load())
 
+    def __repr__(self) -> str:
+        return f"<FORMULA_REGISTRY: {len(self)} formulas by id>"
+
 
 FORMULA_REGISTRY: Final[Mapping[int, type[Formula]]] = _Registry()
 
@@ -104,8 +107,17 @@ def formula_class(id_or_name: int | str) -> type[Formula]:
     elif isinstance(id_or_name, Integral) and not isinstance(id_or_name, bool):
         found = _BY_ID.get(int(id_or_name))
     if found is None:
-        raise FormulaError(f"a formula must be one of {count} ids or names, was {id_or_name!r:.99}")
+        hint = _near(id_or_name) if isinstance(id_or_name, str) else ""
+        raise FormulaError(f"a formula must be one of {count} ids or names, was {id_or_name!r:.99}{hint}")
     return found
+
+
+def _near(text: str) -> str:
+    """Return the names that may have been meant."""
+    text = text.lower()[:99]
+    holding = sorted((name for name in _BY_NAME if text and text in name), key=lambda name: name.find(text))
+    infos = [_BY_NAME[name].info for name in (holding or get_close_matches(text, _BY_NAME))[:5]]
+    return f"; near it: {', '.join(f'{info.id} {info.name}' for info in infos)}" if infos else ""
 
 
 def create(id_or_name: int | str, /, **params: Any) -> Formula:
@@ -147,7 +159,9 @@ def run(ids: int | str | Iterable[int | str], columns: Any, /, **params: Any) ->
         One formula or several.
     columns : mapping of str to array, table, or path
         By the catalogue's column names, all of one length: a mapping of arrays, a table of pandas, polars or
-        pyarrow, or a Parquet file. Columns of other names are left alone.
+        pyarrow, a structured array, or a ``.csv``, ``.csv.gz`` or ``.parquet`` file. Columns of other names
+        are left alone. `ts` is in ns since the Unix epoch or of times, UTC unless they have a zone; a table
+        of pandas may have it as its index.
     **params
         Parameters; of several formulas each takes those it has, and one that none has is an error.
 
@@ -168,46 +182,6 @@ def run(ids: int | str | Iterable[int | str], columns: Any, /, **params: Any) ->
     if unknown:
         raise FormulaError(f"params must be some of {', '.join(sorted(known))}, were {', '.join(unknown)}")
     made = [each(**{k: v for k, v in params.items() if k in parameters_of(each)}) for each in classes]
-    rows = columns_of_rows(columns_of(columns))
+    rows = columns_of(columns)
     found = {formula.info.id: formula.run(rows) for formula in made}
     return found if several else next(iter(found.values()))
-
-
-def columns_of(source: Any) -> Columns:
-    """Return the columns of a mapping of arrays, a table of pandas, polars or pyarrow, or a Parquet file.
-
-    Raises
-    ------
-    FormulaError
-        If it is none of these, or the file cannot be read.
-    """
-    if isinstance(source, str | Path):
-        source = _parquet(Path(source))
-    if isinstance(source, Mapping):
-        return {str(name): column for name, column in source.items()}
-    names = getattr(source, "column_names", None)  # pyarrow
-    if names is not None:
-        _once(names)
-        return {name: source.column(name).to_numpy(zero_copy_only=False) for name in names}
-    names = getattr(source, "columns", None)  # pandas, polars
-    if names is None or not hasattr(source, "__len__"):
-        raise FormulaError(f"columns must be a mapping, a table or a path, was {type(source).__name__}")
-    _once(names)
-    return {str(name): source[name].to_numpy() for name in names}
-
-
-def _once(names: Iterable[Any]) -> None:
-    counts = Counter(map(str, names))
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise FormulaError(f"columns must have different names, had more than one {twice[0]}")
-
-
-def _parquet(path: Path) -> Any:
-    try:
-        parquet = import_module("pyarrow.parquet")
-    except ImportError:
-        raise FormulaError("a Parquet file needs pyarrow: pip install 'livetrading[data]'") from None
-    try:
-        return parquet.read_table(path)
-    except (OSError, ValueError) as error:
-        raise FormulaError(f"{path} must be a readable Parquet file, was: {error}") from error

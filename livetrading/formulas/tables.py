@@ -4,24 +4,94 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from math import nan
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.data.csv_columns import ShortLines
 from livetrading.data.errors import DataError
-from livetrading.formulas.base import Batch
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import TIME_LIMIT, columns_of_rows, is_field
-from livetrading.formulas.registry import columns_of
 
-__all__ = ["read_observations", "table_of"]
+if TYPE_CHECKING:
+    from livetrading.formulas.base import Batch
+
+__all__ = ["columns_of", "columns_of_table", "read_observations", "table_of"]
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
+
+
+def columns_of(source: Any) -> dict[str, NDArray[Any]]:
+    """Return the columns of the catalogue in a mapping of arrays, a table or a file; others are left alone.
+
+    A table of pandas without a column `ts` has the times of its index, if it is one of times.
+
+    Raises
+    ------
+    FormulaError
+        If it is none of these, the file cannot be read, the columns do not fit, or there are columns and none
+        is of the catalogue.
+    """
+    if isinstance(source, str | Path):
+        try:
+            return read_observations(Path(source))
+        except DataError as error:
+            raise FormulaError(str(error)) from error
+    named = columns_of_table(source)
+    found = columns_of_rows(named)
+    if named and not found:
+        raise FormulaError(
+            "columns must be among those that the catalogue names (ts, price, volume, close, ...; in lower "
+            f"case), were {', '.join(map(str, named)):.200}"
+        )
+    return found
+
+
+def columns_of_table(source: Any) -> Mapping[str, Any]:
+    """Return all columns of a mapping of arrays or a table, as they are.
+
+    Raises
+    ------
+    FormulaError
+        If it is none of these, or two columns have one name.
+    """
+    if isinstance(source, Mapping):
+        return source
+    if isinstance(source, np.ndarray) and source.dtype.names is not None:
+        return {name: source[name] for name in source.dtype.names}
+    names = getattr(source, "column_names", None)  # pyarrow
+    if names is not None:
+        _once(names)
+        return {name: source.column(name).to_numpy(zero_copy_only=False) for name in names}
+    if hasattr(source, "__len__") and hasattr(source, "columns"):  # pandas, polars
+        _once(source.columns)
+        return _of_frame(source)
+    raise FormulaError(
+        "columns must be a mapping as in {'price': array}, a table of pandas, polars (collected) or pyarrow, "
+        f"a structured array, or a path to a file, was {type(source).__name__}"
+    )
+
+
+def _once(names: Iterable[Any]) -> None:
+    counts = Counter(map(str, names))
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise FormulaError(f"columns must have different names, had more than one {twice[0]}")
+
+
+def _of_frame(frame: Any) -> dict[str, NDArray[Any]]:
+    found = {str(name): frame[name] for name in frame.columns}
+    index = getattr(frame, "index", None)
+    if "ts" not in found and getattr(index, "inferred_type", "") == "datetime64":
+        found["ts"] = index
+    # of a time with a zone pandas would make objects
+    zoned = {name for name, column in found.items() if getattr(column.dtype, "tz", None) is not None}
+    return {n: c.to_numpy("datetime64[ns]") if n in zoned else c.to_numpy() for n, c in found.items()}
 
 
 def read_observations(path: Path) -> dict[str, NDArray[Any]]:
@@ -44,23 +114,31 @@ def read_observations(path: Path) -> dict[str, NDArray[Any]]:
     """
     if not path.name.endswith(SUFFIXES):
         raise DataError(f"observations must come from one of {', '.join(SUFFIXES)}, was {path}")
-    if path.exists() and not path.is_dir() and not path.is_file():
+    if not path.exists():
+        raise DataError(f"{path} must be readable, was missing")
+    if not path.is_dir() and not path.is_file():
         raise DataError(f"observations must come from a regular file, was {path}")  # a pipe may never begin
     try:
         columns = _parquet(path) if path.name.endswith(".parquet") else _csv(path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} must be readable, was: {error}") from error
     if not any(name != "ts" for name in columns):
-        raise DataError(f"{path} must have columns that the catalogue names, had none beside ts")
+        raise DataError(
+            f"{path} must have columns that the catalogue names (price, volume, close, ...; in lower "
+            "case), had none beside ts"
+        )
     return columns
 
 
 def _parquet(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        found = columns_of(path)
-    except FormulaError as error:
-        raise DataError(str(error)) from error
-    return columns_of_rows({name: column for name, column in found.items() if is_field(name)})
+        parquet = import_module("pyarrow.parquet")
+    except ImportError:
+        raise DataError("a Parquet file needs pyarrow: pip install 'livetrading[data]'") from None
+    try:
+        return columns_of_rows(columns_of_table(parquet.read_table(path)))
+    except (FormulaError, ValueError) as error:
+        raise DataError(f"{path} must be a Parquet file of observations, was: {error}") from error
 
 
 def _csv(path: Path) -> dict[str, NDArray[Any]]:
@@ -79,7 +157,9 @@ def _csv(path: Path) -> dict[str, NDArray[Any]]:
                     _take(path, rows.line_num, row, len(header), placed, cells)
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path} must be CSV in UTF-8, was: {error}") from error
-    return {name: np.array(column, np.int64 if name == "ts" else float) for name, column in cells.items()}
+    return columns_of_rows(
+        {name: np.array(column, np.int64 if name == "ts" else float) for name, column in cells.items()}
+    )
 
 
 def _take(
@@ -106,7 +186,7 @@ def _take(
         cells[name].append(number)
 
 
-def table_of(batches: Iterable[Batch], ts: NDArray[np.int64] | None) -> NDArray[np.void]:
+def table_of(batches: "Iterable[Batch]", ts: NDArray[np.int64] | None) -> NDArray[np.void]:
     """Return what formulas said, a row an observation.
 
     Parameters

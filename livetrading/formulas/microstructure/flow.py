@@ -332,6 +332,7 @@ class TradeArrivalRate(KernelFormula):
     """
 
     reads = TRADE
+    timed = True
     tau = Real(60.0, "memory, s", low=0.0, open_low=True)
     z_min = Real(3.0, "z above which trades crowd", low=0.0)
     warm = Whole(100, "trades before it is ready")
@@ -373,6 +374,7 @@ class TradeClusterDetector(KernelFormula):
     """
 
     reads = TRADE
+    timed = True
     window = Real(10.0, "length of the window, s", low=1e-9, high=9e9)
     n = Whole(200, "durations that the usual rate is taken over", high=WINDOW_MAX)
     p_max = Real(1e-3, "probability below which trades cluster", low=0.0, high=1.0)

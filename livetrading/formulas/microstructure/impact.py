@@ -1,6 +1,6 @@
 """Price impact: what a trade moves, what it costs, and what of it comes back (101 to 110, 129)."""
 
-from math import nan
+from math import isnan, nan
 from typing import Any, ClassVar
 
 from livetrading.core import impact
@@ -88,6 +88,7 @@ class KyleObizhaeva(KernelFormula):
     """
 
     reads = ("price", "volume")
+    timed = True
     q = Real(1.0, "size of the order, BTC", low=0.0, open_low=True)
     model = Choice("linear", "impact linear in the size, or in its root", among=("linear", "sqrt"))
     n = Whole(2000, "trade returns that the day is judged by", high=WINDOW_MAX)
@@ -164,6 +165,7 @@ class AlmgrenChriss(KernelFormula):
     check_parameters: ClassVar[dict[str, Any]] = {"n": 50}
 
     def _prepare(self) -> None:
+        self.timed = isnan(self.sigma)  # the day's volatility of the trades needs their times
         rest = self.eta - self.gamma * self.T / self.N / 2.0
         if not rest > 0.0:
             raise FormulaError(f"eta - gamma T / (2 N) must be above 0, was {rest}")
@@ -253,6 +255,7 @@ class SquareRootImpact(KernelFormula):
     """
 
     reads = ("price", "volume")
+    timed = True
     q = Real(1.0, "size of the order, BTC", low=0.0, open_low=True)
     Y = Real(1.0, "constant of the law", low=0.0)
     n = Whole(2000, "trade returns that the day is judged by", high=WINDOW_MAX)
@@ -299,6 +302,7 @@ class TemporaryImpact(KernelFormula):
     """
 
     reads = MATCHED
+    timed = True
     m = Whole(20, "trades in a bar")
     n = Whole(100, "bars in the window", low=2, high=100_000)
     beta = Real(0.6, "power of the participation", low=0.0, high=10.0)
@@ -339,6 +343,7 @@ class TransientImpact(KernelFormula):
     """
 
     reads = TRADE
+    timed = True
     half_life = Real(30.0, "of the displacement, s", low=0.0, open_low=True)
     n = Whole(500, "trades in the window", low=2, high=WINDOW_MAX)
     entry = Real(2.0, "displacement in sd that counts", low=0.0, open_low=True)
@@ -386,6 +391,7 @@ class MetaOrderImpact(KernelFormula):
     """
 
     reads = TRADE
+    timed = True
     gap = Real(60.0, "longest pause within a run, s", low=0.0, high=9e9)
     min_trades = Whole(5, "trades from which on a run counts")
     n = Whole(100, "runs in the window", low=2, high=100_000)

@@ -246,6 +246,7 @@ class InformedTraderProbability(StepFormula):
     """
 
     reads = ("price", "side")
+    timed = True
     dt = Real(300.0, "length of an interval, s", low=1e-9, high=9e9)
     n = Whole(60, "intervals in the window", low=2, high=WINDOW_MAX)
     refit = Whole(10, "intervals between fits")

@@ -150,6 +150,7 @@ class RealizedSpread(KernelFormula):
     """
 
     reads = QUOTED
+    timed = True
     n = Whole(200, "resolved trades in the window", high=WINDOW_MAX)
     horizon = Real(5.0, "when the mid is looked at again, s", low=0.0, high=9e9)
     limit_bps = Real(10.0, "cost above which an order is too dear, bps")
@@ -220,6 +221,7 @@ class QuotedSpread(KernelFormula):
     """
 
     reads = ("bid", "ask")
+    timed = True
     n = Whole(200, "quotes in the window", high=WINDOW_MAX)
     limit_bps = Real(10.0, "cost above which an order is too dear, bps")
 

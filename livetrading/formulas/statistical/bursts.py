@@ -91,6 +91,7 @@ class HawkesProcess(KernelFormula):
     Microstructure and Liquidity 1.
     """
 
+    timed = True
     check_parameters = {"k": 1.5, "n_events": 25, "min_events": 20, "refit_events": 60}  # noqa: RUF012
     check_rows = 500
     k = Real(2.5, "sd of the returns beyond which a move is an event", low=0.0)

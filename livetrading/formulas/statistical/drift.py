@@ -217,6 +217,7 @@ class AnomalyDetection(KernelFormula):
     """
 
     reads = ("price", "volume")
+    timed = True
     lam = Real(
         0.99, "what the mean and the covariance keep", low=0.0, high=1.0, open_low=True, open_high=True
     )

@@ -118,6 +118,7 @@ class ExponentialFilter(KernelFormula):
     Müller (1991), Olsen working paper; Zumbach and Müller (2001), Int. J. Theoretical and Applied Finance 4.
     """
 
+    timed = True
     tau = Real(60.0, "time constant, s", low=1e-9, high=1e12)
     entry = Real(1.0, "score at which the gap counts", low=0.0)
 

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Batch, Phase, Schedule, row_of
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import (
-    Columns,
     Observation,
     Series,
-    columns_of_rows,
     field_of,
     log_returns,
     prices_of,
@@ -24,6 +22,7 @@ from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 from livetrading.formulas.rules import FLAT, forecast_signal, sign, within
+from livetrading.formulas.tables import columns_of
 from livetrading.formulas.timeseries.windows import (
     Refitted,
     dollars,
@@ -475,8 +474,8 @@ class DynamicFactorModel(Refitted):
             self._hold(columns)
         super().update(row)
 
-    def run(self, columns: Columns) -> Batch:
-        columns = columns_of_rows(columns)
+    def run(self, columns: Any) -> Batch:
+        columns = columns_of(columns)
         if not self._known and (found := cross_columns(columns)):
             self._hold(found)
         return super().run(columns)
