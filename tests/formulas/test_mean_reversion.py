@@ -228,6 +228,14 @@ def test_bands_at_their_edges() -> None:
     assert list(turn.signal[-2:]) == [1, -1]
 
 
+def test_a_channel_waits_for_the_longer_of_its_windows() -> None:
+    """A true range needs the bar before."""
+    bars = {name: column for name, column in market(30).items() if name in ("open", "high", "low", "close")}
+    for n, atr_n, first in ((5, 10, 11), (12, 10, 12), (11, 10, 11), (10, 10, 11)):
+        said, warm_up = run(144, bars, n=n, atr_n=atr_n), create(144, n=n, atr_n=atr_n).warm_up
+        assert (int(np.argmax(said.ready)) + 1, warm_up) == (first, first)
+
+
 def test_prices_beyond_their_squares() -> None:
     for id in (141, 143):
         whole = run(id, {"price": walk(5, 200)}, n=30).value

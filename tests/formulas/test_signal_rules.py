@@ -539,6 +539,13 @@ def filtered_hedge(s: Said) -> tuple[Any, Any]:
     return held(s, s.o["nu"] / np.sqrt(s.o["S"]), s.of["entry"], s.of["exit"]), None
 
 
+@rule(113, hist=20, limit=0.9, bucket=2.0, n=5)
+def among_its_past(s: Said) -> tuple[Any, Any]:
+    """18 of 20 below it are as many as the limit."""
+    assert np.any(s.v == s.of["limit"])
+    return np.where(s.v >= s.of["limit"], -1.0, 1.0), np.abs(2.0 * s.v - 1.0)
+
+
 @rule(118, limit_bps=0.2)
 @rule(105, 120, limit_bps=0.5)
 def dear(s: Said) -> tuple[Any, Any]:

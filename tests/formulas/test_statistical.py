@@ -289,6 +289,20 @@ class TestEdges:
             assert found(id, **at).signal[-1] != 0, id
             assert found(id, **above).signal[-1] == 0, id
 
+    def test_a_place_counts_at_equality(self) -> None:
+        """Of 19 returns and the last, which is below all of them, the place is half of 1 / 20."""
+        price = moved(*np.linspace(1e-3, 3e-3, 40), -1e-3)
+        given = {"n": 19, "m_cal": 4}
+        assert run(30, {"price": price}, **given, entry=0.5 / 20).signal[-1] == 1
+        assert run(30, {"price": price}, **given, entry=float(np.nextafter(0.5 / 20, 0.0))).signal[-1] == 0
+
+    def test_momentum_of_a_quiet_market_is_scaled_as_any_other(self) -> None:
+        """Returns of 1e-8 are far above the 1e-12 at which there is no volatility."""
+        loud = np.random.default_rng(5).standard_normal(120)
+        quiet, usual = (run(16, {"price": moved(*(size * loud))}).value for size in (1e-8, 1e-3))
+        assert np.allclose(quiet[110:], usual[110:], rtol=1e-5)
+        assert abs(quiet[-1]) > 0.01
+
     def test_held_cross(self) -> None:
         own, peer = walk(8, 200), walk(9, 200)
         holes = np.where(np.arange(200) % 3 == 1, nan, peer)

@@ -406,6 +406,7 @@ class TestParts:
         [
             (31, {"n": 5, "p": 5}, "p must be below n"),
             (33, {"p": 0, "q": 0}, r"p \+ q must be"),
+            (33, {"n": 20, "p": 5, "q": 5}, r"p \+ q must be"),
             (39, {"n": 12, "trim": 0.499}, "trim must leave"),
             (47, {"n": 10, "lags": 4}, "n must be at least 2 lags"),
             (50, {"n": 8, "tapers": 9}, "tapers at most n"),
