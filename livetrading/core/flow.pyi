@@ -1,3 +1,6 @@
+import numpy as np
+from numpy.typing import NDArray
+
 from livetrading.core.kernel import Kernel
 from livetrading.core.waiting import WaitingKernel
 
@@ -38,5 +41,11 @@ class Aggressors(Kernel):
 class MakerInventory(Kernel):
     def __new__(cls, decay: float, n: int, entry: float) -> MakerInventory: ...
 
+def pin_cost(
+    theta: NDArray[np.float64],
+    buys: NDArray[np.float64],
+    sells: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> tuple[float, list[float]]: ...
 def poisson_surprise(k: float, mean: float) -> tuple[float, float]: ...
 def trade_side(price: float, side: float, mid: float, before: float, tick: int) -> tuple[int, int]: ...

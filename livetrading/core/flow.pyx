@@ -395,6 +395,65 @@ cdef class ArrivalRate(Kernel):
         self.report(rate, side_of(s.flow) if z > self.z_min else 0, normal_confidence(z))
 
 
+# 114 InformedTraderProbability: the likelihood that its fit climbs
+
+def pin_cost(const double[::1] theta not None, const double[::1] buys not None, const double[::1] sells not None,
+             const double[::1] weights not None):
+    """Minus the log-likelihood of numbers of trades under informed trading, but for the factorials, and its gradient.
+
+    Parameters
+    ----------
+    theta : ndarray of float64, shape (5,)
+        logit alpha, logit delta, ln mu, ln eb, ln es.
+    buys, sells, weights : ndarray of float64, shape (n,)
+        Trades of an interval, and how many intervals are alike.
+
+    Returns
+    -------
+    float and list of float
+
+    Raises
+    ------
+    ValueError
+        If a shape is another.
+
+    References
+    ----------
+    Easley, Kiefer, O'Hara, Paperman (1996), J. Finance 51.
+    """
+    cdef Py_ssize_t i, n = buys.shape[0]
+    cdef double a, d, mu, eb, es, ln_a, ln_not_a, ln_d, ln_not_d, ln_b, ln_s, ln_busy_b, ln_busy_s
+    cdef double b, s, w, quiet, bad, good, most, total, more_b, more_s, found = 0.0
+    cdef double[5] slope
+    if theta.shape[0] != 5 or not n == sells.shape[0] == weights.shape[0]:
+        raise ValueError(f"theta must have 5 numbers and the counts one length, were {theta.shape[0]}, {n}, "
+                         f"{sells.shape[0]} and {weights.shape[0]}")
+    ln_a, ln_not_a = -log1p_of(lt_exp(-theta[0])), -log1p_of(lt_exp(theta[0]))
+    ln_d, ln_not_d = -log1p_of(lt_exp(-theta[1])), -log1p_of(lt_exp(theta[1]))
+    ln_b, ln_s = theta[3], theta[4]
+    a, d, mu, eb, es = lt_exp(ln_a), lt_exp(ln_d), lt_exp(theta[2]), lt_exp(ln_b), lt_exp(ln_s)
+    ln_busy_b, ln_busy_s = lt_log(mu + eb), lt_log(mu + es)
+    for i in range(5):
+        slope[i] = 0.0
+    for i in range(n):
+        b, s, w = buys[i], sells[i], weights[i]
+        quiet = ln_not_a + b * ln_b + s * ln_s
+        bad = ln_a + ln_d + b * ln_b + s * ln_busy_s - mu
+        good = ln_a + ln_not_d + b * ln_busy_b + s * ln_s - mu
+        most = max(quiet, max(bad, good))
+        quiet, bad, good = lt_exp(quiet - most), lt_exp(bad - most), lt_exp(good - most)
+        total = quiet + bad + good
+        found += w * (most + lt_log(total) - eb - es)
+        quiet, bad, good = w * quiet / total, w * bad / total, w * good / total
+        more_b, more_s = good * (b / (mu + eb) - 1.0), bad * (s / (mu + es) - 1.0)
+        slope[0] += bad + good - a * w
+        slope[1] += bad * (1.0 - d) - good * d
+        slope[2] += mu * (more_b + more_s)
+        slope[3] += (quiet + bad) * (b - eb) + eb * more_b
+        slope[4] += (quiet + good) * (s - es) + es * more_s
+    return -found, [-slope[0], -slope[1], -slope[2], -slope[3], -slope[4]]
+
+
 # 126 TradeClusterDetector
 
 cdef double poisson_weight(double a, double x) noexcept nogil:

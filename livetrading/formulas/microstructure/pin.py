@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import partial
 from itertools import product
 from math import exp, inf, isfinite, log, nan
 from typing import Any, ClassVar, Final
@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.core.flow import trade_side
+from livetrading.core.flow import pin_cost, trade_side
 from livetrading.formulas.base import Phase, Schedule, StepFormula
-from livetrading.formulas.libraries import library
+from livetrading.formulas.libraries import library, quietly
 from livetrading.formulas.microstructure.impact import WINDOW_MAX
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
@@ -20,38 +20,15 @@ from livetrading.formulas.registry import register
 __all__ = ["InformedTraderProbability", "fit_pin", "pin_likelihood"]
 
 Floats = NDArray[np.float64]
-LOW: Final = np.array((-30.0, -30.0, -30.0, -30.0, -30.0))
-HIGH: Final = np.array((30.0, 30.0, 50.0, 50.0, 50.0))
-BOUNDS: Final = tuple(zip(LOW.tolist(), HIGH.tolist(), strict=True))
+BOUNDS: Final = (*[(-30.0, 30.0)] * 2, *[(-30.0, 50.0)] * 3)
 """Of logit alpha, logit delta, ln mu, ln eb, ln es: beyond them likelihood is flat."""
 OPTIONS: Final = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 200}
-DESCENT: Final = 80
-"""Most steps from the starts before the best are finished."""
-NEAR: Final = 0.5
-"""How far above the best a start may have come and still be finished."""
 
 
 def _log_factorials(counts: Floats) -> Floats:
     special = library("scipy.special")
     logs: Floats = special.gammaln(counts + 1.0)
     return logs
-
-
-def _state_terms(parameters: Any, buys: Floats, sells: Floats) -> Floats:
-    """Log likelihoods of intervals without news, with bad and with good news, but for the factorials.
-
-    Every parameter may be an array of shape (K, 1), for shape (3, K, n).
-    """
-    a, d, mu, eb, es = parameters
-    quiet_b, quiet_s = buys * np.log(eb) - eb, sells * np.log(es) - es
-    busy_b, busy_s = buys * np.log(mu + eb) - mu - eb, sells * np.log(mu + es) - mu - es
-    return np.stack(
-        (
-            np.log1p(-a) + quiet_b + quiet_s,
-            np.log(a) + np.log(d) + quiet_b + busy_s,
-            np.log(a) + np.log1p(-d) + busy_b + quiet_s,
-        )
-    )
 
 
 def pin_likelihood(parameters: Sequence[float], buys: Floats, sells: Floats) -> float:
@@ -69,42 +46,19 @@ def pin_likelihood(parameters: Sequence[float], buys: Floats, sells: Floats) -> 
     ----------
     Easley, Kiefer, O'Hara, Paperman (1996), J. Finance 51.
     """
-    terms = _state_terms(parameters, buys, sells)
+    a, d, mu, eb, es = parameters
+    quiet_b, quiet_s = buys * np.log(eb) - eb, sells * np.log(es) - es
+    busy_b, busy_s = buys * np.log(mu + eb) - mu - eb, sells * np.log(mu + es) - mu - es
+    quiet = np.log1p(-a) + quiet_b + quiet_s
+    bad, good = np.log(a) + np.log(d) + quiet_b + busy_s, np.log(a) + np.log1p(-d) + busy_b + quiet_s
     rest = _log_factorials(buys) + _log_factorials(sells)
-    return float(np.sum(np.logaddexp.reduce(terms, axis=0) - rest))
+    return float(np.sum(np.logaddexp.reduce((quiet, bad, good), axis=0) - rest))
 
 
 def _natural(theta: Floats) -> tuple[float, float, float, float, float]:
     a, d = 1.0 / (1.0 + np.exp(-theta[:2]))
     mu, eb, es = np.exp(theta[2:])
     return float(a), float(d), float(mu), float(eb), float(es)
-
-
-def _descents(theta: Floats, buys: Floats, sells: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Minus the log likelihoods, but for the factorials, and their gradients.
-
-    The rows of theta, shape (K, 5), are logit a, logit d, ln mu, ln eb, ln es.
-    """
-    chances, means = 1.0 / (1.0 + np.exp(-theta.T[:2, :, None])), np.exp(theta.T[2:, :, None])
-    (a, d), (mu, eb, es) = chances, means
-    terms = _state_terms((a, d, mu, eb, es), buys, sells)
-    total = np.logaddexp.reduce(terms, axis=0)
-    quiet, bad, good = np.exp(terms - total) * weights
-    busy_b, busy_s = good * (buys / (mu + eb) - 1.0), bad * (sells / (mu + es) - 1.0)
-    slopes = (
-        bad + good - a * weights,
-        bad * (1.0 - d) - good * d,
-        mu * (busy_b + busy_s),
-        (quiet + bad) * (buys - eb) + eb * busy_b,
-        (quiet + good) * (sells - es) + es * busy_s,
-    )
-    return -(total @ weights), -np.sum(slopes, axis=-1).T
-
-
-def _descent(theta: Floats, buys: Floats, sells: Floats, weights: Floats) -> tuple[float, Floats]:
-    """`_descents` of one row."""
-    f, g = _descents(theta[None], buys, sells, weights)
-    return float(f[0]), g[0]
 
 
 def _starts(mean_b: float, mean_s: float) -> Floats:
@@ -119,70 +73,29 @@ def _starts(mean_b: float, mean_s: float) -> Floats:
     return np.array(found).reshape(-1, 5)
 
 
-def _descend(theta: Floats, buys: Floats, sells: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Go down from every row of theta at once, by BFGS steps that are cut until they go down enough."""
-    f, g = _descents(theta, buys, sells, weights)
-    h = np.eye(5) / np.maximum(np.linalg.norm(g, axis=1), 1e-300)[:, None, None]
-    for _ in range(DESCENT):
-        step = -np.einsum("kij,kj->ki", h, g)
-        step *= np.minimum(1.0, 3.0 / np.maximum(np.max(np.abs(step), axis=1), 1e-300))[:, None]
-        slope, length = np.sum(step * g, axis=1), np.ones(len(f))
-        for _ in range(10):
-            there = np.clip(theta + length[:, None] * step, LOW, HIGH)
-            f_there, g_there = _descents(there, buys, sells, weights)
-            down = f_there <= f + 1e-4 * length * slope
-            if down.all():
-                break
-            length[~down] *= 0.3
-        s = np.where(down[:, None], there - theta, 0.0)
-        y = np.where(down[:, None], g_there - g, 0.0)
-        sy = np.sum(s * y, axis=1)
-        curved = sy > 1e-12 * np.linalg.norm(s, axis=1) * np.linalg.norm(y, axis=1)
-        rho = np.where(curved, 1.0 / np.where(curved, sy, 1.0), 0.0)[:, None, None]
-        turn = np.eye(5) - rho * s[:, :, None] * y[:, None, :]
-        h = turn @ h @ turn.transpose(0, 2, 1) + rho * s[:, :, None] * s[:, None, :]
-        gained = np.max(np.where(down, f - f_there, 0.0))
-        theta = theta + s
-        f, g = np.where(down, f_there, f), np.where(down[:, None], g_there, g)
-        if gained < 1e-6:
-            break
-    return theta, f
-
-
 def _coordinates(p: Floats) -> Floats:
     return np.concatenate((np.log(p[..., :2] / (1.0 - p[..., :2])), np.log(p[..., 2:])), axis=-1)
 
 
-@lru_cache(maxsize=256)
-def _maximum(counts: tuple[tuple[float, float, int], ...]) -> tuple[float, float, float, float, float] | None:
-    """The parameters of highest likelihood of (buys, sells, how often)."""
-    buys, sells, weights = np.array(counts, np.float64).T.copy()
+def _maximum(buys: Floats, sells: Floats, weights: Floats) -> tuple[float, float, float, float, float] | None:
+    """The parameters of highest likelihood of intervals, of each of which there are so many."""
     starts = _starts(float(buys @ weights / weights.sum()), float(sells @ weights / weights.sum()))
     if not len(starts):
         return None
     minimize = library("scipy.optimize").minimize
     best, parameters = inf, None
-    seen: list[float] = []
-    with np.errstate(all="ignore"):
-        reached, heights = _descend(_coordinates(starts), buys, sells, weights)
-        for k in np.argsort(heights, kind="stable"):
-            # starts that have come to one height are at one maximum
-            if heights[k] > best + NEAR or any(abs(heights[k] - other) < 1e-3 for other in seen):
-                continue
-            seen.append(float(heights[k]))
-            start = reached[k]
-            found = minimize(
-                _descent, start, (buys, sells, weights), "L-BFGS-B", jac=True, bounds=BOUNDS, options=OPTIONS
-            )
-            if found.fun < best:
-                best, parameters = float(found.fun), _natural(found.x)
+    for start in _coordinates(starts):
+        climb = partial(minimize, pin_cost, start, (buys, sells, weights), "L-BFGS-B")
+        found = quietly(climb, jac=True, bounds=BOUNDS, options=OPTIONS)
+        if found.fun < best:
+            best, parameters = float(found.fun), _natural(found.x)
     return parameters
 
 
 def fit_pin(buys: Floats, sells: Floats) -> tuple[tuple[float, float, float, float, float], float] | None:
     """Fit the model of informed trading by maximum likelihood.
 
-    The starts of a grid go up side by side; where they have come to, L-BFGS-B goes on to the maximum.
+    L-BFGS-B climbs from every start of a grid; the highest is taken.
 
     Parameters
     ----------
@@ -204,7 +117,8 @@ def fit_pin(buys: Floats, sells: Floats) -> tuple[tuple[float, float, float, flo
         return None
     # likelihood does not know the order of intervals, and many are alike
     pairs = Counter(zip(buys.tolist(), sells.tolist(), strict=True))
-    parameters = _maximum(tuple((b, s, count) for (b, s), count in sorted(pairs.items())))
+    counts = np.array([(b, s, count) for (b, s), count in sorted(pairs.items())], np.float64)
+    parameters = _maximum(*counts.T.copy())
     return None if parameters is None else (parameters, pin_likelihood(parameters, buys, sells))
 
 
@@ -231,9 +145,8 @@ class InformedTraderProbability(StepFormula):
     every `refit` after; an interval without trades counts. Trades take the side of the last change of price
     where they have none. Where a window lacks buys or sells the fit before stands.
 
-    The 27 starts of Yan and Zhang's grid climb side by side and L-BFGS-B finishes those that came highest,
-    rather than climbing from each alone: the same where the likelihood has one clear maximum; where it is
-    flat (no news to speak of) the value is one of many that are as likely.
+    L-BFGS-B climbs from each of the 27 starts of Yan and Zhang's grid. Where the likelihood is flat (no news
+    to speak of) the value is one of many that are as likely.
 
     Blocks (-1) where the value is above `limit`, else passes. Confidence 1 - exp(-(LL - LL0) / n), LL0 the
     likelihood without informed traders.

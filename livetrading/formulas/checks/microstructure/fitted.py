@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livetrading.core.flow import pin_cost
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.microstructure.tapes import compare, flow, rough, tape, trades
 from livetrading.formulas.microstructure.fitted import propagator, sign_response
@@ -134,6 +136,58 @@ def likelihood_by_scipy() -> Iterator[Comparison]:
         both = (1 - a) * pmf(b, eb) * pmf(s, es) + a * d * pmf(b, eb) * pmf(s, mu + es)
         total = np.log(both + a * (1 - d) * pmf(b, mu + eb) * pmf(s, es)).sum()
         yield Comparison("likelihood", pin_likelihood((a, d, mu, eb, es), b, s), total)
+
+
+@reference(114)
+def slope_by_differences() -> Iterator[Comparison]:
+    """What is climbed is the likelihood, and its slope that of the likelihood."""
+    g = np.random.default_rng(66)
+    b, s = g.poisson(20.0, 40).astype(float), g.poisson(15.0, 40).astype(float)
+    alike = np.repeat(np.arange(40), 2)
+
+    def likelihood(theta: Floats) -> float:
+        a, d = 1.0 / (1.0 + np.exp(-theta[:2]))
+        return pin_likelihood((a, d, *np.exp(theta[2:])), b[alike], s[alike])
+
+    for _ in range(5):
+        theta, other = g.normal((0, 0, 2, 3, 3), 1.0), g.normal((0, 0, 2, 3, 3), 1.0)
+        down, slope = pin_cost(theta, b, s, np.full(40, 2.0))
+        gained = pin_cost(other, b, s, np.full(40, 2.0))[0] - down
+        yield Comparison("cost", gained, likelihood(theta) - likelihood(other), 1e-9)
+        for i, step in enumerate(1e-5 * np.eye(5)):
+            numeric = (likelihood(theta - step) - likelihood(theta + step)) / 2e-5
+            yield Comparison(f"slope {i}", slope[i], numeric, 1e-6, 1e-5)
+
+
+@reference(114)
+def highest_of_every_start() -> Iterator[Comparison]:
+    """By the library from its own differences, over starts written out again."""
+    g = np.random.default_rng(67)
+    news, bad = g.random(40) < 0.4, g.random(40) < 0.5
+    b, s = (g.poisson(12.0 + 15.0 * (news & side)).astype(float) for side in (~bad, bad))
+    minimize = import_module("scipy.optimize").minimize
+    reached = []
+    for a, d, share in product((0.1, 0.5, 0.9), repeat=3):
+        eb = share * b.mean()
+        mu = (b.mean() - eb) / (a * (1.0 - d))
+        es = s.mean() - a * d * mu
+        if es > 0.0:
+            start = np.log([a / (1 - a), d / (1 - d), mu, eb, es])
+
+            def cost(theta: Floats) -> float:
+                a, d = 1.0 / (1.0 + np.exp(-theta[:2]))
+                return -pin_likelihood((a, d, *np.exp(theta[2:])), b, s)
+
+            found = minimize(cost, start, method="L-BFGS-B")
+            reached.append((found.fun, found.x))
+    down, theta = min(reached, key=lambda pair: pair[0])
+    a, (mu, eb, es) = 1.0 / (1.0 + np.exp(-theta[0])), np.exp(theta[2:])
+    fit = fit_pin(b, s)
+    assert fit is not None
+    (our_a, _, our_mu, our_eb, our_es), loglik = fit
+    pin = our_a * our_mu / (our_a * our_mu + our_eb + our_es)
+    yield Comparison("PIN", pin, a * mu / (a * mu + eb + es), 0.0, 1e-3)
+    yield Comparison("loglik", loglik, -down, 0.0, 1e-3)
 
 
 @reference(114)
