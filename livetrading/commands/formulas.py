@@ -65,7 +65,9 @@ def list_formulas(
     elif on_terminal():
         from rich.table import Table
 
-        table = Table(*header)
+        table = Table()
+        for name in header:
+            table.add_column(name, overflow="fold")  # a name cut short names nothing
         for row in rows:
             table.add_row(*row)
         print_table(table, [f"{len(rows)} formulas"])

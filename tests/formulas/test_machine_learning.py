@@ -15,10 +15,11 @@ from livetrading.formulas.checks.machine_learning.search import averages
 from livetrading.formulas.checks.machine_learning.slow import rows
 from livetrading.formulas.checks.markets import market
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.libraries import installed
 from livetrading.formulas.machine_learning.features import HitRate, features, labels, up_down, z_scores
 from livetrading.formulas.machine_learning.search import genetic_minimise, rule, swarm_minimise
 from livetrading.formulas.machine_learning.weights import generator, initial, logit, words_of
-from livetrading.formulas.registry import create, run
+from livetrading.formulas.registry import FORMULA_REGISTRY, create, run
 
 ONLINE = sorted(NETS)
 COMPILED = [*range(61, 71), *range(91, 99)]
@@ -474,3 +475,16 @@ def test_the_hit_rate_is_of_what_came_true() -> None:
         seen = [(p[i] > 0.5) == (price[i + h] > price[i]) for i in came if i + h <= t]
         expected = np.mean(seen[-200:]) if len(seen) >= 50 else nan
         assert said.outputs["hit_rate"][t] == pytest.approx(expected, nan_ok=True), t
+
+
+@pytest.mark.parametrize("id", [75, 76, 88])
+def test_a_feature_beyond_single_precision_leaves_what_was_said(id: int) -> None:
+    """Trees read single precision, and their library raises over more; a side of any size makes it."""
+    info = FORMULA_REGISTRY[id].info
+    if info.library is not None and not installed(info.library):
+        pytest.skip(f"{info.library} of livetrading[{info.extra}] is not there")
+    small = dict(getattr(FORMULA_REGISTRY[id], "check_parameters", {}))
+    columns = {name: column.astype(np.float64) for name, column in market(260).items() if name != "ts"}
+    columns["side"][230::7] = 1e250
+    said = run(id, columns, **{**small, "refit": 10_000})
+    assert np.all(np.isfinite(said.value[said.ready]) | np.isnan(said.value[said.ready]))

@@ -20,6 +20,8 @@ Reading = tuple[float, int, float, Mapping[str, float]]
 """Value, signal, confidence and the outputs that belong to them."""
 SEED_MAX: Final = 2**32 - 1
 ZERO: Final = 1e-12
+SINGLE: Final = float(np.finfo(np.float32).max)
+"""Above it lies infinity to the libraries that read single precision, and they raise."""
 
 
 class Scale:
@@ -115,7 +117,7 @@ class Refitted(SeriesFormula):
         """Read the model, if it makes a number of now; else what was said stands. Return whether it did."""
         with np.errstate(all="ignore"):
             z = fitted.scale(features_of(s, 1))
-            if not np.all(np.isfinite(z)):
+            if not np.all(np.abs(z) <= SINGLE):
                 return False
             said = self._read(fitted, z, fitted.at == s.count)
         if not isfinite(said[0]):
