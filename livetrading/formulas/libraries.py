@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["attempt", "installed", "library", "one_thread", "quietly"]
+__all__ = ["attempt", "installed", "library", "one_thread", "quietly", "silence"]
 
 T = TypeVar("T")
 _LOADING = RLock()
@@ -89,6 +89,38 @@ def library(name: str) -> ModuleType:
         return loaded
 
 
+class _Silence:
+    """No warnings while anyone is inside: filters are the process's, and threads would undo one another's."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._caught = ExitStack()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Let no warning out until the last has left."""
+        with _LOADING:
+            if not self._inside:
+                self._caught.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with _LOADING:
+                self._inside -= 1
+                if not self._inside:
+                    self._caught.close()
+
+
+_SILENCE = _Silence()
+
+
+def silence() -> AbstractContextManager[None]:
+    """Let libraries warn nobody; the filters of before are back when the last thread has left."""
+    return _SILENCE.kept()
+
+
 def one_thread() -> AbstractContextManager[None]:
     """Let libraries work on one thread, as sums in another order are other numbers.
 
@@ -103,8 +135,7 @@ def quietly(work: Callable[..., T], *given: Any, **named: Any) -> T:
     These are of the window (fewer distinct points than clusters, no convergence within the iterations that a
     definition grants), and the numbers say the same.
     """
-    with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
+    with one_thread(), silence(), np.errstate(all="ignore"):
         return work(*given, **named)
 
 

@@ -6,14 +6,13 @@ from math import gcd, lcm, nan
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
 from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import MarketHistory, Observation, Series, columns_of_market, whole
-from livetrading.formulas.libraries import one_thread
+from livetrading.formulas.libraries import one_thread, silence
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import create, formula_class
 from livetrading.formulas.tables import columns_of, columns_of_table
@@ -241,8 +240,7 @@ class Panel:
             if self._pool is None or len(items) < 2:
                 return [work(item) for item in items]
             # Formulas silence their libraries; threads that do so at once would undo one another's.
-            with catch_warnings():
-                simplefilter("ignore")
+            with silence():
                 return list(self._pool.map(work, items))
 
     def state(self) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,3 +73,23 @@ def test_attempt_gives_none_where_a_fit_fails_over_its_numbers() -> None:
     assert attempt(lambda: 1 / 0) is None
     with pytest.raises(TypeError):
         attempt(lambda: len(3))  # type: ignore[arg-type]
+
+
+def test_threads_that_silence_at_once_give_the_filters_back() -> None:
+    """The first to come leaves first: what it finds restored is not what the second found."""
+    before = list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        quietly(lambda: (inside.set(), leave.wait(20.0)))
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inside.wait(20.0)
+
+    def second() -> None:
+        leave.set()
+        thread.join()
+
+    quietly(second)
+    assert list(warnings.filters) == before
