@@ -35,6 +35,13 @@ formulas_app = typer.Typer(help="Formulas, 1 to 411: what they are, say and pass
 Tree = dict[str, Any]
 EXAMPLE_ROWS: Final = 1_200
 """Of the simulated market that `show` runs a formula on."""
+SHOWN: Final = 8
+"""Columns that `show` names; a cross section reads 31 prices."""
+COSTS: Final = {
+    "O1": "constant work an observation",
+    "W": "work that grows with the window",
+    "F": "refits a model now and then",
+}
 UNCHECKED: Final = "not run"
 BROKEN: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What a library of another version raises; the other formulas are to be checked all the same."""
@@ -102,7 +109,10 @@ def _show(id: str, json: bool) -> int:
         return DONE
     print(f"{tree['id']} {tree['name']} ({tree['category']}, {tree['kind']})\n")
     print(tree["documentation"])
-    print(f"\nReads {', '.join(tree['channels'])}; value in {tree['unit']}; cost {tree['cost']}.")
+    print(f"\nReads {', '.join(tree['channels'])} ({', '.join(tree['columns'])}); value in {tree['unit']}.")
+    print(f"Cost {tree['cost']}: {COSTS[tree['cost']]}. {_warm_up(tree['warm_up'])}")
+    if tree["library"] is not None:
+        print(f"Needs {tree['library']}: pip install 'livetrading[{tree['extra']}]'")
     print(f"Reference: {tree['reference']}\n\nParameters")
     for name, part in tree["parameters"].items():
         print(f"  {name} = {part['default']}: {part['doc']}; {part['rule']}")
@@ -115,12 +125,18 @@ def _show(id: str, json: bool) -> int:
     return DONE
 
 
+def _warm_up(rows: int | None) -> str:
+    if rows is None:
+        return "What it sees decides when it is ready."
+    return f"Ready from observation {rows} on."
+
+
 def _explained(formula: "type[Formula]") -> Tree:
     from livetrading.formulas.checks.markets import market
     from livetrading.formulas.parameters import parameters_of
     from livetrading.formulas.registry import run
 
-    info = formula.info
+    info, made = formula.info, formula()
     parameters = {
         name: {"default": part.default, "doc": part.doc, "rule": part.rule}
         for name, part in parameters_of(formula).items()
@@ -135,8 +151,12 @@ def _explained(formula: "type[Formula]") -> Tree:
         "category": info.category,
         "kind": info.kind,
         "channels": list(info.inputs),
+        "columns": [*made.reads[:SHOWN], *(["..."] if len(made.reads) > SHOWN else []), *["ts"] * made.timed],
         "unit": info.unit,
         "cost": info.cost,
+        "warm_up": made.warm_up,
+        "library": info.library,
+        "extra": info.extra,
         "reference": info.reference,
         "documentation": inspect.getdoc(formula) or "",
         "parameters": parameters,

@@ -34,7 +34,7 @@ class Parameter(Generic[T]):
 
     def __init__(self, default: T, doc: str = "") -> None:
         self.default = default
-        self.doc = doc
+        self.doc = self.__doc__ = doc
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:

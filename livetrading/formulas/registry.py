@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import Parameter as Argument
+from inspect import Signature
 from math import inf
 from numbers import Integral
 from typing import Any, Final, Literal, TypeVar, overload
@@ -18,6 +20,8 @@ __all__ = ["FORMULA_REGISTRY", "create", "formula_class", "register", "run"]
 MODULES: Final = ("statistical", "timeseries", "machine_learning", "microstructure", "mean_reversion")
 """The categories, a module each."""
 LAST_ID: Final = 411
+OWN_IDS: Final = range(1_000, 1_000_000)
+"""Free for formulas of a user's own, as those up to `LAST_ID` are the catalogue's."""
 
 F = TypeVar("F", bound=type[Formula])
 _BY_ID: dict[int, type[Formula]] = {}
@@ -41,29 +45,43 @@ def register(
 ) -> Callable[[F], F]:
     """Register a formula's class; the attributes of `FormulaInfo`.
 
+    A formula of your own has an id from 1000 on, and its class a `docs/FORMULAS.md` example to go by.
+
     Raises
     ------
     FormulaError
-        If the id or the name is taken, the id is none of 1 to 411, a channel is none of the catalogue's, or
-        there is no reference.
+        If the id or the name is taken, the id is none of 1 to 411 or from 1000 to 999999, a channel is none
+        of the catalogue's, or there is no reference.
     """
 
     def enter(formula: F) -> F:
-        if not 1 <= id <= LAST_ID:
-            raise FormulaError(f"id must be from 1 to {LAST_ID}, was {id}")
+        if not 1 <= id <= LAST_ID and id not in OWN_IDS:
+            own = f"{OWN_IDS[0]} to {OWN_IDS[-1]} for one of your own"
+            raise FormulaError(f"id must be from 1 to {LAST_ID}, or from {own}, was {id}")
         if id in _BY_ID or name.lower() in _BY_NAME:
             raise FormulaError(f"id and name must be free, were {id} and {name}")
-        if not inputs or any(channel not in CHANNELS for channel in inputs):
-            raise FormulaError(f"inputs must be some of {', '.join(CHANNELS)}, were {inputs}")
+        if not inputs or isinstance(inputs, str) or any(channel not in CHANNELS for channel in inputs):
+            raise FormulaError(f"inputs must be some of {', '.join(CHANNELS)}, were {inputs!r}")
         if not reference:
             raise FormulaError(f"reference must be given, was empty for {name}")
         formula.info = FormulaInfo(
             id, name, category, kind, inputs, cost, unit, low, high, reference, library, extra
         )
+        formula.__signature__ = _signature(formula)  # type: ignore[attr-defined]
         _BY_ID[id] = _BY_NAME[name.lower()] = formula
         return formula
 
     return enter
+
+
+def _signature(formula: type[Formula]) -> Signature:
+    """Return how it is called, for `help` and for the completion of names."""
+    return Signature(
+        [
+            Argument(name, Argument.KEYWORD_ONLY, default=part.default)
+            for name, part in parameters_of(formula).items()
+        ]
+    )
 
 
 class _Registry(Mapping[int, type[Formula]]):
@@ -102,7 +120,7 @@ def formula_class(id_or_name: int | str) -> type[Formula]:
     found = None
     if isinstance(id_or_name, str):
         # what int() takes besides, such as the digits of other scripts, is no id
-        number = id_or_name.isascii() and id_or_name.isdecimal() and len(id_or_name) <= len(str(LAST_ID))
+        number = id_or_name.isascii() and id_or_name.isdecimal() and len(id_or_name) <= len(str(OWN_IDS[-1]))
         found = _BY_ID.get(int(id_or_name)) if number else _BY_NAME.get(id_or_name.lower())
     elif isinstance(id_or_name, Integral) and not isinstance(id_or_name, bool):
         found = _BY_ID.get(int(id_or_name))

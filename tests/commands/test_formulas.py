@@ -64,6 +64,14 @@ def test_show(said: Any) -> None:
     assert "a formula must be one of" in said("show", "999", code=2)
 
 
+def test_show_names_columns_warm_up_and_library(said: Any) -> None:
+    text = said("show", "33")
+    assert "Reads trade (price); value in log return." in text
+    assert "Cost F: refits a model now and then. Ready from observation 401 on." in text
+    assert "Needs statsmodels: pip install 'livetrading[formulas]'" in text
+    assert "(price, ts)" in said("show", "44")
+
+
 def test_show_names_the_rows_of_its_example(said: Any) -> None:
     text = said("show", "21")
     given, rows = FORMULA_REGISTRY[21].check_parameters, FORMULA_REGISTRY[21].check_rows  # type: ignore[attr-defined]

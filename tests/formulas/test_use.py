@@ -3,6 +3,7 @@
 import copy
 import pickle
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from livetrading.formulas.base import StepFormula
 from livetrading.formulas.checks.markets import market
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.panel import Panel
-from livetrading.formulas.registry import create, run
+from livetrading.formulas.registry import create, register, run
 
 ROWS = 200
 SECONDS = 1_700_000_000 + 7 * np.arange(ROWS)
@@ -146,6 +148,18 @@ class TestWords:
 
     def test_numpy_ids(self) -> None:
         assert run(np.int64(141), {"price": PRICE}, n=5).id == 141  # type: ignore[call-overload]
+
+    def test_help_names_the_parameters(self) -> None:
+        score = type(create(141))
+        assert str(signature(score)) == "(*, n=100, entry=2.0, exit=0.0)"
+        assert score.__dict__["n"].__doc__ == score.__dict__["n"].doc
+
+    @pytest.mark.parametrize("id", [0, 412, 999, 1_000_000])
+    def test_ids_of_ones_own(self, id: int) -> None:
+        with pytest.raises(FormulaError, match="or from 1000 to 999999 for one of your own"):
+            register(id=id, name="Own", category="own", inputs=("trade",), reference="mine")(StepFormula)
+        with pytest.raises(FormulaError, match=r"inputs must be some of .* were 'bar'"):
+            register(id=1_000, name="Own", category="own", inputs="bar", reference="a")(StepFormula)  # type: ignore[arg-type]
 
     def test_a_formula_shows_itself(self) -> None:
         score = create(141, n=5)
