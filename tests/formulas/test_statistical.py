@@ -1,5 +1,6 @@
 """What the rows 1 to 30 say beside their numbers: degenerate windows, holding, skipping, schedules, edges."""
 
+import warnings
 from math import exp, inf, nan
 from typing import Any
 
@@ -21,7 +22,7 @@ from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.registry import FORMULA_REGISTRY, create, run
 from livetrading.formulas.statistical.bursts import fit_hawkes
 from livetrading.formulas.statistical.dependence import rescaled_range
-from livetrading.formulas.statistical.forecasts import fit_stumps
+from livetrading.formulas.statistical.forecasts import fit_quantile, fit_stumps
 
 Floats = NDArray[np.float64]
 OWN = [id for id in range(1, 31) if id in FORMULA_REGISTRY]
@@ -410,3 +411,19 @@ def test_no_event_in_the_warm_up() -> None:
     params = {"k": 2.0, "lam": 0.5, "n_events": 3, "min_events": 3}
     assert run(3, rows, **params, warm=3).ready.tolist() == [False] * 6 + [True]
     assert run(3, rows, **params, warm=2).ready.tolist() == [False] * 5 + [True] * 2
+
+
+def test_what_another_thread_warns_of_is_no_failure_of_a_quantile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters of warnings are the process's: one that raises would raise in every thread."""
+    linear = pytest.importorskip("sklearn.linear_model")
+    warning = pytest.importorskip("sklearn.exceptions").ConvergenceWarning
+    fit = linear.QuantileRegressor.fit
+
+    def beside_another(self: Any, *given: Any) -> Any:
+        warnings.warn("of another thread", warning, stacklevel=1)
+        return fit(self, *given)
+
+    monkeypatch.setattr(linear.QuantileRegressor, "fit", beside_another)
+    x = np.random.default_rng(1).standard_normal((40, 2))
+    assert fit_quantile(x, x[:, 0], 0.5) == pytest.approx([0.0, 1.0, 0.0], abs=1e-9)
+    assert fit_quantile(x * 1e200, x[:, 0] * 1e300, 0.5) is None

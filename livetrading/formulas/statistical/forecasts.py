@@ -1,6 +1,5 @@
 """Forecasts of the next move by models of a window: smoothing, quantile regression, boosted stumps."""
 
-import warnings
 from math import exp, isfinite, log, sqrt
 from typing import Any, Final, NamedTuple
 
@@ -143,17 +142,12 @@ def fit_quantile(x: Floats, y: Floats, tau: float) -> Floats | None:
     Koenker and Bassett (1978), Econometrica 46.
     """
     regressor = library("sklearn.linear_model").QuantileRegressor
-    unsolved = library("sklearn.exceptions").ConvergenceWarning
 
     def fit() -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", unsolved
-            )  # the only sign that the linear programme has no solution
-            try:
-                return regressor(quantile=tau, alpha=0, solver="highs").fit(x, y)
-            except unsolved:
-                return None
+        try:
+            return regressor(quantile=tau, alpha=0, solver="highs").fit(x, y)
+        except TypeError:  # a linear programme without a solution leaves None, of which the slopes are taken
+            return None
 
     found = attempt(fit)
     if found is None:
