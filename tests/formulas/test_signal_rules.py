@@ -1,4 +1,4 @@
-"""Signal and confidence of most formulas by their rules, written again, from what they say of a market."""
+"""Signals, confidences and outputs by their rules, written again, from what formulas say of a market."""
 
 from collections.abc import Callable
 from math import erf, sqrt
@@ -552,6 +552,61 @@ def dear(s: Said) -> tuple[Any, Any]:
     return np.where(s.v > s.of["limit_bps"], -1.0, 1.0), np.ones(len(s.v))
 
 
+def rolling(x: Floats, n: int, what: Callable[[Floats], Any], least: int) -> Floats:
+    """A number of the last n of those that are there, NaN where fewer than `least` are."""
+    found = np.full(len(x), np.nan)
+    for i in range(len(x)):
+        last = x[max(0, i - n + 1) : i + 1]
+        last = last[~np.isnan(last)]
+        if len(last) >= least:
+            found[i] = what(last)
+    return found
+
+
+def over_its_sd(x: Floats, n: int, least: int) -> Floats:
+    return np.nan_to_num(x / rolling(x, n, np.std, least))
+
+
+def signs_of(s: Said) -> dict[str, Floats]:
+    """Of the last n returns that are not 0."""
+    found = np.full((3, len(s.r)), np.nan)
+    for i in range(s.of["n"], len(s.r)):
+        up = s.r[1 : i + 1][s.r[1 : i + 1] != 0.0][-s.of["n"] :] > 0.0
+        found[:, i] = np.sum(up), np.sum(~up), 1 + np.sum(up[1:] != up[:-1])
+    return dict(zip(("n_up", "n_down", "runs"), found, strict=True))
+
+
+def formation(s: Said) -> dict[str, Floats]:
+    x, formation, skip = np.log(s.p), s.of["formation"], s.of["skip"]
+    moves = np.full(len(x), np.nan)
+    moves[formation + skip :] = (x[formation:] - x[:-formation])[: len(x) - formation - skip]
+    return {"formation_return": moves}
+
+
+def log_score(s: Said) -> dict[str, Floats]:
+    x, n = np.log(s.p), s.of["n"] + 1
+    return {"z": (x - rolling(x, n, np.mean, n)) / rolling(x, n, np.std, n)}
+
+
+OUTPUTS: dict[int, Callable[[Said], dict[str, Floats]]] = {
+    1: lambda s: {"mean": s.o["a"] / (s.o["a"] + s.o["b"])},
+    3: lambda s: {"branching": s.o["alpha"] / s.o["beta"]},
+    10: lambda s: {"p": 1.0 - normal(s.o["z_star"])},
+    11: signs_of,
+    15: formation,
+    26: lambda s: {"median": s.of_window(np.median, s.of["n"])},
+    44: lambda s: {"z": (s.p - s.v) / s.o["sd"]},
+    47: log_score,
+    48: log_score,
+    52: lambda s: {"z": over_its_sd(s.o["cycle"], s.of["n"], 50), "cycle": np.log(s.p) - np.log(s.v)},
+    144: lambda s: {
+        "upper": s.o["ema"] + s.of["k"] * s.o["atr"],
+        "lower": s.o["ema"] - s.of["k"] * s.o["atr"],
+    },
+    150: lambda s: {"z": s.o["nu"] / np.sqrt(s.o["S"])},
+}
+
+
 def named(id: int) -> Any:
     info = FORMULA_REGISTRY[id].info
     missing = info.library is not None and not installed(info.library)
@@ -572,3 +627,11 @@ def test_signal_and_confidence_follow_their_rule(id: int) -> None:
         ready &= ~np.isnan(signal)  # where a rule reads what nobody says
         assert np.array_equal(said.batch.signal[ready], signal[ready])
         assert np.any(signal[ready] != 0.0)
+
+
+@pytest.mark.parametrize("id", [named(id) for id in OUTPUTS])
+def test_outputs_are_what_their_names_say(id: int) -> None:
+    said = Said(id)
+    ready = said.batch.ready
+    for name, expected in OUTPUTS[id](said).items():
+        assert np.allclose(said.o[name][ready], expected[ready], rtol=1e-6, atol=1e-11), name
