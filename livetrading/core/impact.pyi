@@ -6,12 +6,14 @@ from livetrading.core.kernel import Kernel
 class KyleLambda(Kernel):
     def __new__(cls, m: int, n: int, t_min: float) -> KyleLambda: ...
 
-class Invariance(Kernel):
+class Scaled(Kernel): ...
+
+class Invariance(Scaled):
     def __new__(
         cls, q: float, root: bool, n: int, limit: float, fixed: float, impact: float
     ) -> Invariance: ...
 
-class Schedule(Kernel):
+class Schedule(Scaled):
     def __new__(
         cls,
         q: float,
@@ -30,7 +32,7 @@ class Schedule(Kernel):
 class LinearImpact(Kernel):
     def __new__(cls, q: float, n: int, limit: float) -> LinearImpact: ...
 
-class RootImpact(Kernel):
+class RootImpact(Scaled):
     def __new__(cls, q: float, Y: float, n: int, limit: float) -> RootImpact: ...
 
 class TemporaryImpact(Kernel):

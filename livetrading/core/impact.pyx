@@ -142,26 +142,38 @@ def invariance_cost(double sigma, double price, double volume, double q, bint ro
     return a, b
 
 
-cdef class Invariance(Kernel):
-    cdef double q, fixed, impact, limit
-    cdef bint root
+cdef class Scaled(Kernel):
+    """A formula of trades that measures by the volatility and the volume of a day over the last n of them."""
+
     cdef uint64_t n
     cdef int64_t *times
 
-    def __cinit__(self, double q, bint root, uint64_t n, double limit, double fixed, double impact):
-        self.q, self.root, self.n, self.limit = q, root, n, limit
-        self.fixed, self.impact = fixed, impact
-        self.allocate(sizeof(scale_t), 2 * slots_of(n) + lt_ring_capacity(n + 1), reads=2, gives=4)
-        self.attach(&(<scale_t *> self.own).squares.ring, n)
-        self.attach(&(<scale_t *> self.own).volume.ring, n)
+    cdef int measure(self, uint64_t n, Py_ssize_t gives) except -1:
+        cdef scale_t *s
+        self.n = n
+        self.allocate(sizeof(scale_t), 2 * slots_of(n) + lt_ring_capacity(n + 1), reads=2, gives=gives)
+        s = <scale_t *> self.own
+        self.attach(&s.squares.ring, n)
+        self.attach(&s.volume.ring, n)
         self.times = <int64_t *> self.array(lt_ring_capacity(n + 1))
         self.reset()
+        return 0
 
     cdef void start(self) noexcept nogil:
         scale_start(<scale_t *> self.own, self.n)
 
     cdef bint counts(self, const double *x) noexcept nogil:
         return is_price(x[0]) and is_size(x[1])
+
+
+cdef class Invariance(Scaled):
+    cdef double q, fixed, impact, limit
+    cdef bint root
+
+    def __cinit__(self, double q, bint root, uint64_t n, double limit, double fixed, double impact):
+        self.q, self.root, self.limit = q, root, limit
+        self.fixed, self.impact = fixed, impact
+        self.measure(n, gives=4)
 
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef scale_t *s = <scale_t *> self.own
@@ -182,29 +194,20 @@ ctypedef struct schedule_t:
     double kappa, expected, variance, first
 
 
-cdef class Schedule(Kernel):
+cdef class Schedule(Scaled):
     """The schedule depends on the volatility alone, so that it is worked out when that has changed."""
 
     cdef double q, tau, gamma, eta, eps, lam, sigma, limit
     cdef int64_t slices
-    cdef uint64_t n
-    cdef int64_t *times
 
     def __cinit__(self, double q, double T, int64_t N, double lam, double gamma, double eta, double eps, double sigma,
                   uint64_t n, double limit):
         self.q, self.tau, self.slices, self.lam = q, T / <double> N, N, lam
-        self.gamma, self.eps, self.sigma, self.n, self.limit = gamma, eps, sigma, n, limit
+        self.gamma, self.eps, self.sigma, self.limit = gamma, eps, sigma, limit
         self.eta = eta - gamma * self.tau / 2.0
         if not self.eta > 0.0:
             raise ValueError(f"eta - gamma tau / 2 must be above 0, was {self.eta}")
-        self.allocate(sizeof(scale_t), 2 * slots_of(n) + lt_ring_capacity(n + 1), reads=2, gives=5)
-        self.attach(&(<scale_t *> self.own).squares.ring, n)
-        self.attach(&(<scale_t *> self.own).volume.ring, n)
-        self.times = <int64_t *> self.array(lt_ring_capacity(n + 1))
-        self.reset()
-
-    cdef void start(self) noexcept nogil:
-        scale_start(<scale_t *> self.own, self.n)
+        self.measure(n, gives=5)
 
     cdef double held(self, double kappa, int64_t j) noexcept nogil:
         """x_j / q, what is left to trade after j slices."""
@@ -245,9 +248,6 @@ cdef class Schedule(Kernel):
         self.out[2], self.out[3], self.out[4] = plan.expected, plan.variance, plan.first
         self.report(value, cost_signal(value, self.limit),
                     clip01(plan.expected / (plan.expected + sqrt(plan.variance))))
-
-    cdef bint counts(self, const double *x) noexcept nogil:
-        return is_price(x[0]) and is_size(x[1])
 
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef scale_t *s = <scale_t *> self.own
@@ -309,24 +309,12 @@ cdef class LinearImpact(Kernel):
 
 # 105 SquareRootImpact
 
-cdef class RootImpact(Kernel):
+cdef class RootImpact(Scaled):
     cdef double q, y, limit
-    cdef uint64_t n
-    cdef int64_t *times
 
     def __cinit__(self, double q, double Y, uint64_t n, double limit):
-        self.q, self.y, self.n, self.limit = q, Y, n, limit
-        self.allocate(sizeof(scale_t), 2 * slots_of(n) + lt_ring_capacity(n + 1), reads=2, gives=3)
-        self.attach(&(<scale_t *> self.own).squares.ring, n)
-        self.attach(&(<scale_t *> self.own).volume.ring, n)
-        self.times = <int64_t *> self.array(lt_ring_capacity(n + 1))
-        self.reset()
-
-    cdef void start(self) noexcept nogil:
-        scale_start(<scale_t *> self.own, self.n)
-
-    cdef bint counts(self, const double *x) noexcept nogil:
-        return is_price(x[0]) and is_size(x[1])
+        self.q, self.y, self.limit = q, Y, limit
+        self.measure(n, gives=3)
 
     cdef void step(self, int64_t ts, const double *x) noexcept nogil:
         cdef scale_t *s = <scale_t *> self.own
