@@ -12,7 +12,7 @@ import numpy as np
 from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
 from livetrading.formulas.errors import FormulaError
 from livetrading.formulas.history import MarketHistory, Observation, Series, columns_of_market, whole
-from livetrading.formulas.libraries import one_thread, silence
+from livetrading.formulas.libraries import installed, library, one_thread, silence
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import create, formula_class
 from livetrading.formulas.tables import columns_of, columns_of_table
@@ -125,6 +125,18 @@ class Panel:
         for one in made:
             self._enter(one)
         self._pool = ThreadPoolExecutor(threads, "formulas") if threads > 1 else None
+        if self._pool is not None:
+            self._load()
+
+    def _load(self) -> None:
+        """Load what formulas fit with: OpenBLAS that a thread of the pool loads is not limited to one thread.
+
+        The first fit of 35 in a new process then differed in the ninth digit.
+        """
+        for formula in self._formulas.values():
+            name = formula.info.library
+            if name is not None and installed(name):
+                library(name)
 
     def _check(self, formulas: list[Formula]) -> None:
         """Refuse formulas before any of them belongs to the panel."""

@@ -1,5 +1,7 @@
 """Many formulas over one market."""
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -145,3 +147,14 @@ def test_a_formula_that_has_begun_is_refused() -> None:
         begun.update(price=price)
     with pytest.raises(FormulaError, match="must be new to its panel"):
         Panel([begun])
+
+
+def test_libraries_are_loaded_before_the_threads_begin() -> None:
+    """A BLAS that a thread loads keeps its own threads, and sums of another order are other numbers."""
+    pytest.importorskip("arch")
+    code = (
+        "import sys; from livetrading.formulas.panel import Panel; Panel([35], threads=1);"
+        "assert 'arch' not in sys.modules; Panel([35], threads=2).close(); assert 'arch' in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
