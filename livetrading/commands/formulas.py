@@ -20,6 +20,7 @@ from livetrading.commands.output import (
     print_json,
     print_lines,
     print_table,
+    print_text,
     text_option,
 )
 from livetrading.engine.interrupt import Interrupt
@@ -107,22 +108,25 @@ def _show(id: str, json: bool) -> int:
     if json:
         print_json(plain(tree))
         return DONE
-    print(f"{tree['id']} {tree['name']} ({tree['category']}, {tree['kind']})\n")
-    print(tree["documentation"])
-    print(f"\nReads {', '.join(tree['channels'])} ({', '.join(tree['columns'])}); value in {tree['unit']}.")
-    print(f"Cost {tree['cost']}: {COSTS[tree['cost']]}. {_warm_up(tree['warm_up'])}")
-    if tree["library"] is not None:
-        print(f"Needs {tree['library']}: pip install 'livetrading[{tree['extra']}]'")
-    print(f"Reference: {tree['reference']}\n\nParameters")
-    for name, part in tree["parameters"].items():
-        print(f"  {name} = {part['default']}: {part['doc']}; {part['rule']}")
-    if not tree["parameters"]:
-        print("  none")
-    print(f"\nExample: the last of {tree['rows']} observations of a simulated market")
-    print(f"  {tree['call']}")
-    for name, value in tree["example"].items():
-        print(f"  {name}: {'undefined' if value is None or value != value else value}")
+    print_text("\n".join(_lines_of(tree)))
     return DONE
+
+
+def _lines_of(tree: Tree) -> Iterator[str]:
+    yield f"{tree['id']} {tree['name']} ({tree['category']}, {tree['kind']})\n\n{tree['documentation']}\n"
+    yield f"Reads {', '.join(tree['channels'])} ({', '.join(tree['columns'])}); value in {tree['unit']}."
+    yield f"Cost {tree['cost']}: {COSTS[tree['cost']]}. {_warm_up(tree['warm_up'])}"
+    if tree["library"] is not None:
+        yield f"Needs {tree['library']}: pip install 'livetrading[{tree['extra']}]'."
+    yield "\nParameters"
+    for name, part in tree["parameters"].items():
+        yield f"  {name} = {part['default']}: {part['doc']}; {part['rule']}"
+    if not tree["parameters"]:
+        yield "  none"
+    yield f"\nExample: the last of {tree['rows']} observations of a simulated market\n"
+    yield f"  {tree['call']}"
+    for name, value in tree["example"].items():
+        yield f"  {name}: {'undefined' if value is None or value != value else value}"
 
 
 def _warm_up(rows: int | None) -> str:
@@ -275,7 +279,7 @@ def _check(ids: Sequence[str] | None, json: bool) -> int:
         if json:
             trees[name] = {one.check: _tree_of(one) for one in findings}
         else:
-            worst = max((one.worst for one in findings if not isnan(one.worst)), default=float("nan"))
+            worst = max((one.worst for one in findings if one.compared), default=float("nan"))
             cells = "".join(f"{_cell(one):>13}" for one in findings)
             print(f"{name:28.28}{cells}   {worst:.1e}", flush=True)
     if json:
@@ -303,7 +307,7 @@ def _findings(id: int, names: Sequence[str]) -> "Iterator[Finding]":
 
 
 def _cell(finding: "Finding") -> str:
-    if finding.words.startswith(UNCHECKED):
+    if not finding.compared:
         return UNCHECKED
     return f"{finding.worst:.1e}" if finding.passed else "short"
 

@@ -1,7 +1,9 @@
 """What every command says, and how: options, lines, tables, JSON, errors and exit codes."""
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -27,6 +29,7 @@ __all__ = [
     "print_json",
     "print_lines",
     "print_table",
+    "print_text",
     "text_option",
 ]
 
@@ -105,6 +108,25 @@ def print_table(table: "Table", notes: Iterable[str] = ()) -> None:
     console.print(table)
     for note in notes:
         console.print(note, markup=False, highlight=False)
+
+
+def print_text(text: str) -> None:
+    """Print paragraphs, on a terminal no wider than it is; indented lines stay apart."""
+    columns = shutil.get_terminal_size().columns
+    if on_terminal() and any(len(line) > columns for line in text.splitlines()):
+        text = "\n\n".join(_filled(part, columns) for part in text.split("\n\n"))
+    print(text)
+
+
+def _filled(paragraph: str, columns: int) -> str:
+    lines = paragraph.splitlines()
+    head = lines[:2] if len(lines) > 1 and set(lines[1]) == {"-"} else []
+    body = lines[len(head) :]
+    if any(line.startswith(" ") for line in body):
+        hung = [textwrap.fill(line, columns, subsequent_indent="    ") for line in body]
+    else:
+        hung = [textwrap.fill(" ".join(body), columns)]
+    return "\n".join([*head, *hung])
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from livetrading.commands import output
+from livetrading.formulas import base
 from livetrading.formulas.checks import harness
 from livetrading.formulas.checks.harness import Comparison
 from livetrading.formulas.checks.markets import market
@@ -209,3 +211,25 @@ def test_an_id_that_is_none_on_one_line(said: Any, file: Path, id: str) -> None:
     text = said("run", id, str(file), code=2)
     assert "a formula must be one of" in text
     assert text.count("\n") == 1
+
+
+def test_a_formula_without_its_library_is_not_run(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "installed", lambda name: False)
+    text = said("check", "59", "145", code=1)
+    assert text.splitlines()[1].split() == ["59", "StateSpaceModel", *["not", "run"] * 5, "nan"]
+    assert "1 of 2 pass" in text
+    assert "falls short: 59 StateSpaceModel, golden: library statsmodels is missing" in text
+
+
+def test_text_keeps_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Words and more words of a line.\nAnd more.\n\nHead\n----\nBody\n\n  n = 1: what it is, at length"
+    monkeypatch.setattr(output, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "24")
+    output.print_text(text)
+    shown = "Words and more words of\na line. And more.\n\nHead\n----\nBody\n\n"
+    assert capsys.readouterr().out == shown + "  n = 1: what it is, at\n    length\n"
+    monkeypatch.setattr(output, "on_terminal", lambda: False)
+    output.print_text(text)
+    assert capsys.readouterr().out == text + "\n"
