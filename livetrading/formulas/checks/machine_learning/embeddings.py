@@ -14,7 +14,7 @@ from livetrading.formulas.checks.machine_learning.slow import rows, slow_feature
 from livetrading.formulas.registry import create
 
 FIRST_FIT = 219
-ROWS = 245
+ROWS = 285
 TRUSTED = 0.85
 
 
@@ -48,7 +48,7 @@ def votes(made: Mapping[str, Floats], places: Floats, n: int, k: int, h: int) ->
     price = made["price"]
     z, mean, by = window(made, 19 + n, n)
     x, first = slow_features(price, made["volume"], made["side"]), 20
-    names = ("value", "signal", "confidence", "ready", "e0", "e1", "hit_rate")
+    names = ("value", "signal", "confidence", "ready", "e0", "e1", "hit_rate", "p_up")
     columns = {name: np.full(len(price), 0.0 if name[0] in "scr" else nan) for name in names}
     right: list[bool] = []
     guesses: dict[int, float] = {}
@@ -67,7 +67,7 @@ def votes(made: Mapping[str, Floats], places: Floats, n: int, k: int, h: int) ->
             p = guesses[t] = float(np.mean([price[first + i + h] > price[first + i] for i in near]))
             rate = float(np.mean(right)) if len(right) >= 50 else nan
             signal = float(p > 0.55) - float(p < 0.45)
-            said = (p, signal, abs(2.0 * p - 1.0), 1.0, place[0], place[1], rate)
+            said = (p, signal, abs(2.0 * p - 1.0), 1.0, place[0], place[1], rate, p)
             for name, one in zip(names, said, strict=True):
                 columns[name][t] = one
     return columns
@@ -105,6 +105,30 @@ def _apart(points: Floats, i: int) -> Floats:
     return apart
 
 
+def divergence(z: Floats, places: Floats, perplexity: float) -> float:
+    """Of the pairs' distribution on the map from that of the vectors, each of which has the perplexity."""
+    optimize = import_module("scipy.optimize")
+    n = len(z)
+    p, q = np.zeros((n, n)), np.zeros((n, n))
+    for i in range(n):
+        others = np.arange(n) != i
+        apart = np.sum((z[others] - z[i]) ** 2, axis=1)
+
+        def weights(log_beta: float, apart: Floats = apart) -> Floats:
+            w = np.exp(-np.exp(log_beta) * (apart - apart.min()))
+            return np.asarray(w / w.sum())
+
+        def excess(log_beta: float, weights: Any = weights) -> float:
+            w = weights(log_beta)
+            return float(-np.sum(w * np.log(np.maximum(w, 1e-300))) - np.log(perplexity))
+
+        p[i, others] = weights(optimize.brentq(excess, -20.0, 20.0))
+        q[i, others] = 1.0 / (1.0 + np.sum((places[others] - places[i]) ** 2, axis=1))
+    p, q = (p + p.T) / (2.0 * n), q / q.sum()
+    near = p > 0.0
+    return float(np.sum(p[near] * np.log(p[near] / q[near])))
+
+
 @reference(86)
 def t_sne_by_brute_force() -> Iterator[Comparison]:
     yield from by_brute_force(86, perplexity=10.0)
@@ -112,8 +136,12 @@ def t_sne_by_brute_force() -> Iterator[Comparison]:
         2, perplexity=20, init="pca", learning_rate="auto", max_iter=500, method="exact", random_state=0
     )
     library.fit(window(golden_rows(), FIRST_FIT, 200)[0])
-    kl = at_first(86)[0].outputs["kl"][-1]
+    said, places = at_first(86)
+    kl = said.outputs["kl"][-1]
     yield Comparison("kl", kl, library.kl_divergence_, 0.05)
+    # of the places one step of the descent before the last
+    z = window(golden_rows(), FIRST_FIT, 200)[0]
+    yield Comparison("kl of the map", kl, divergence(z, places, 20.0), 1e-4)
 
 
 @reference(87)

@@ -237,7 +237,7 @@ SMALL: dict[int, tuple[dict[str, Any], tuple[int, ...], int]] = {
     64: ({"H": 2, "T": 3}, (8, 2, 3), 3),
     65: ({"H": 2, "T": 3}, (8, 2, 3), 3),
     66: ({"d": 3, "T": 5}, (8, 3, 5), 5),
-    67: ({"K": 2, "width": 3, "T": 7}, (7, 2, 3), 7),
+    67: ({"K": 4, "width": 3, "T": 7}, (7, 4, 3), 7),
     70: ({"H": 3, "blocks": 1}, (8, 3, 1), 1),
 }
 """Parameters other than the rows' own, the net that they make, and how many observations it looks at."""

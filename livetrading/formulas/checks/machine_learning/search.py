@@ -1,6 +1,6 @@
 """Golden numbers and references of the searches (99, 100)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 
 import numpy as np
@@ -11,6 +11,7 @@ from livetrading.formulas.checks.markets import walk
 from livetrading.formulas.machine_learning.search import HIGH, LOW, genetic_minimise, rule, swarm_minimise
 from livetrading.formulas.registry import run
 
+Cost = Callable[[Floats], float]
 SQUARE = np.full(2, 5.0)
 
 
@@ -64,6 +65,64 @@ def pandas_rule() -> Iterator[Comparison]:
     yield Comparison("J of a constant", rule(np.full(50, 7.0), LOW)[0], 0.0)
 
 
+def slow_breeding(cost: Cost, pop: int, gens: int) -> Floats:
+    """The fittest after all generations, one child after another."""
+    g, size = np.random.default_rng(3), HIGH - LOW
+    living = [LOW + row * size for row in g.random((pop, 3))]
+    for _ in range(gens):
+        costs = [cost(x) for x in living]
+        ranked = sorted(range(pop), key=lambda i: costs[i])
+        born = [living[i] for i in ranked[:2]]
+        while len(born) < pop:
+            parents = []
+            for _ in range(2):
+                drawn = g.integers(pop, size=3)
+                parents.append(living[min(drawn, key=lambda i: costs[i])])
+            low, high = np.minimum(*parents), np.maximum(*parents)
+            wide = high - low
+            child = low - wide / 2.0 + g.random(3) * 2.0 * wide
+            altered = g.random(3) < 0.1
+            child = child + altered * 0.1 * size * g.standard_normal(3)
+            born.append(np.clip(child, LOW, HIGH))
+        living = born
+    fittest: Floats = min(living, key=cost)
+    return fittest
+
+
+def slow_flight(cost: Cost, particles: int, iters: int) -> Floats:
+    """The best place of all, one particle after another."""
+    g = np.random.default_rng(3)
+    x = [LOW + row * (HIGH - LOW) for row in g.random((particles, 3))]
+    v = [np.zeros(3) for _ in x]
+    best: list[Floats] = list(x)
+    least = [cost(one) for one in x]
+    for _ in range(iters):
+        leader = best[least.index(min(least))]
+        r1, r2 = g.random((particles, 3)), g.random((particles, 3))
+        for i in range(particles):
+            pull = 2.05 * r1[i] * (best[i] - x[i]) + 2.05 * r2[i] * (leader - x[i])
+            v[i] = 0.7298437881 * (v[i] + pull)
+            there = x[i] + v[i]
+            x[i] = np.clip(there, LOW, HIGH)
+            v[i] = np.where(x[i] == there, v[i], 0.0)
+            if cost(x[i]) < least[i]:
+                best[i], least[i] = x[i], cost(x[i])
+    return best[least.index(min(least))]
+
+
+def check_search(id: int, search: Callable[[Cost, int, int], Floats], **sizes: int) -> Iterator[Comparison]:
+    """The rule that a search of the window finds."""
+    price, n, refit = rows(260)["price"], 80, 70
+    said = run(id, {"price": price}, n=n, refit=refit, fee=1e-4, seed=3, **sizes)
+    for last in range(n - 1, 260, refit):
+        w = price[last - n + 1 : last + 1]
+        found = search(lambda x, w=w: -slow_rule(w, x, 1e-4), *sizes.values())  # type: ignore[misc]
+        named = (("nf", np.floor(found[0] + 0.5)), ("ns", np.floor(found[1] + 0.5)), ("threshold", found[2]))
+        for name, number in named:
+            for row in (last, min(last + refit - 1, 259)):
+                yield Comparison(f"{name}, row {row}", said.outputs[name][row], float(number), 1e-9)
+
+
 def check_stream(id: int) -> Iterator[Comparison]:
     """Between searches: the averages of the window and all after it, over the sd of the window."""
     price, n, refit = rows(260)["price"], 80, 70
@@ -86,11 +145,13 @@ def check_stream(id: int) -> Iterator[Comparison]:
 @reference(99)
 def slow_genetic() -> Iterator[Comparison]:
     yield from check_stream(99)
+    yield from check_search(99, slow_breeding, pop=6, gens=4)
 
 
 @reference(100)
 def slow_swarm() -> Iterator[Comparison]:
     yield from check_stream(100)
+    yield from check_search(100, slow_flight, particles=5, iters=6)
 
 
 @reference(99, 100)

@@ -124,6 +124,8 @@ def slow_speeds() -> Iterator[Comparison]:
         h = min(fit["theta"], 1.0)
         bias = (5 + 2 * np.exp(h) + np.exp(2 * h)) / 78
         yield Comparison(f"row {i}", said.value[i], fit["theta"] - bias, 1e-8, 1e-10)
+        yield Comparison(f"theta, row {i}", said.outputs["theta"][i], fit["theta"], 1e-8)
+        yield Comparison(f"bias, row {i}", said.outputs["bias"][i], bias, 1e-8)
     up = run(135, {"price": np.exp(np.linspace(0.0, 1.0, 60) ** 2)}, n=60)
     yield Comparison("theta 0", up.value[-1], -4 / 59)
 
@@ -199,7 +201,7 @@ def scipy_entry() -> Iterator[Comparison]:
 @reference(137)
 def one_per_cent() -> Iterator[Comparison]:
     """The last solution stands until theta or sigma is 1% off its own."""
-    price = ou(6, 200)
+    price, erfi = ou(6, 200), import_module("scipy.special").erfi
     fit, said = run(131, {"price": price}, n=40), run(137, {"price": price}, n=40)
     theta = sigma = level = np.nan
     for i in range(39, 200):
@@ -207,7 +209,10 @@ def one_per_cent() -> Iterator[Comparison]:
         if not (abs(now[0] / theta - 1) <= 0.01 and abs(now[1] / sigma - 1) <= 0.01):
             theta, sigma = now
             level = entry_level(theta, sigma, 5e-5)[0]
+            cycle = 2 * np.pi / theta * erfi(level * np.sqrt(theta) / sigma)
         yield Comparison(f"row {i}", said.value[i], level / float(fit.outputs["s_eq"][i]), 1e-9)
+        yield Comparison(f"cycle, row {i}", said.outputs["cycle"][i], cycle, 1e-8)
+        yield Comparison(f"rate, row {i}", said.outputs["rate"][i], (2 * level - 5e-5) / cycle, 1e-8)
 
 
 @golden(138)

@@ -10,6 +10,9 @@ from livetrading.formulas.checks.markets import market
 from livetrading.formulas.checks.mean_reversion.series import pair
 from livetrading.formulas.registry import create, run
 
+TRACE_95 = np.array([29.7961, 15.4943, 3.8415])
+"""Critical values of the trace of three, two and one series, at 95 % (MacKinnon, Haug, Michelis 1999)."""
+
 
 @golden(147)
 def engle_granger() -> Mapping[str, float]:
@@ -67,6 +70,9 @@ def eigenvalues() -> Iterator[Comparison]:
         yield Comparison(
             f"trace, row {i}", said.outputs["trace_0"][i], -rows * np.sum(np.log1p(-found)), 1e-6
         )
+        left = -rows * np.cumsum(np.log1p(-found))[::-1]
+        rank = int(np.argmin(np.append(left > TRACE_95, False)))
+        yield Comparison(f"rank, row {i}", said.outputs["rank"][i], rank)
         yield Comparison(f"eig, row {i}", said.outputs["eig_0"][i], found[-1], 1e-6)
         v = vectors[:, -1] / vectors[0, -1]
         for k in (1, 2):
@@ -95,6 +101,7 @@ def singular_vectors() -> Iterator[Comparison]:
             yield Comparison(f"z, row {i}", said.outputs["z"][i], e[-1] / e.std(), 1e-8, 1e-8)
             share = np.corrcoef(u, v)[0, 1] ** 2
             yield Comparison(f"confidence, row {i}", said.confidence[i], share, 1e-9)
+            yield Comparison(f"ols, row {i}", said.outputs["ols"][i], (u @ v) / (v @ v), 1e-9)
             yield Comparison(f"inverse, row {i}", said.outputs["inverse_ols"][i], (u @ u) / (u @ v), 1e-9)
 
 

@@ -31,6 +31,7 @@ def slow_vasicek() -> Iterator[Comparison]:
         kh = fit["theta"] / dt * days / 365
         mean = fit["mu"] + (rate[i] - fit["mu"]) * (1 - np.exp(-kh)) / kh
         yield Comparison(f"row {i}", said.value[i], mean, 1e-8, 1e-9)
+        yield Comparison(f"R, row {i}", said.outputs["R"][i], rate[i], 1e-12)
         yield Comparison(f"sigma, row {i}", said.outputs["sigma"][i], fit["sigma"] / np.sqrt(dt), 1e-8)
         crowded = mean > np.quantile(window, 0.95)
         signal = -1.0 if crowded else 1.0 if mean < np.quantile(window, 0.05) else 0.0
@@ -63,6 +64,8 @@ def slow_square_root() -> Iterator[Comparison]:
         yield Comparison(f"theta, block {k}", said.value[i], theta, 1e-8)
         yield Comparison(f"a, block {k}", said.outputs["a"][i], a, 1e-8)
         cdf = special.gammainc(2 * a * theta / s2, x[-1] * 2 * a / s2)
+        feller = 2 * a * theta / s2
+        yield Comparison(f"feller, block {k}", said.outputs["feller"][i], feller, 1e-8)
         yield Comparison(f"cdf, block {k}", said.outputs["stationary_cdf"][i], cdf, 1e-8)
         share = min(max(a / found.bse[1] / 3, 0.0), 1.0)
         yield Comparison(f"confidence, block {k}", said.confidence[i], share, 1e-8)

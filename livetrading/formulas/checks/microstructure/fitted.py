@@ -55,6 +55,7 @@ def autoregression() -> Iterator[Comparison]:
                 expected = {
                     "value": value,
                     "immediate": irf.orth_irfs[0][1, 0] / unit,
+                    "transient": irf.orth_irfs[0][1, 0] / unit - value,
                     "confidence": min(1.0, max(0.0, value / size)),
                     "signal": newest[count - 1] if beyond else 0,
                 }
@@ -73,7 +74,7 @@ def toeplitz_system() -> Mapping[str, float]:
 @reference(108)
 def solved_in_full() -> Iterator[Comparison]:
     toeplitz = import_module("scipy.linalg").toeplitz
-    for columns, lags in ((rough(62, 500), 4), (tape(), 9)):
+    for columns, lags in ((rough(62, 500), 4), (tape(), 9), (tape(), 2)):
         rows, e, r, _ = pairs(columns)
         newest = pairs(columns)[3]
         said = run(108, columns, L=lags, n=120, refit=70)
@@ -84,12 +85,17 @@ def solved_in_full() -> Iterator[Comparison]:
             s = np.array([np.sum(b[k:] * a[: 120 - k]) for k in range(lags + 1)]) / 120
             g = np.linalg.solve(toeplitz(c), s)
             kernel, sd = np.cumsum(g), np.std(b)
+            decay = np.nan
+            if np.all(kernel[1:] > 0.0):
+                log_lag = np.log(np.arange(2.0, lags + 2.0))
+                decay = -np.polyfit(log_lag, np.log(kernel[1:]), 1)[0]
             for count in range(begin, min(end, len(rows) + 1)):
                 forecast = float(g[1:] @ newest[count - lags : count][::-1])
                 expected = {
                     "value": kernel[-1],
                     "G_0": kernel[0],
                     "G_peak": kernel.max(),
+                    "decay": decay,
                     "forecast": forecast,
                     "confidence": min(1.0, abs(forecast) / sd),
                     "signal": np.sign(forecast) if abs(forecast) > sd / 10 else 0,

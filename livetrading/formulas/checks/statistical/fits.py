@@ -150,6 +150,7 @@ def drawn_by_key() -> Iterator[Comparison]:
         for row in (i, min(i + 29, 199)):
             yield Comparison(f"value, row {row}", said.value[row], float(np.mean(means > 0.0)))
             yield Comparison(f"lo, row {row}", said.outputs["lo"][row], lo, 1e-9, 1e-15)
+            yield Comparison(f"hi, row {row}", said.outputs["hi"][row], hi, 1e-9, 1e-15)
             yield Comparison(f"se, row {row}", said.outputs["se"][row], float(np.std(means)))
             yield Comparison(f"mean, row {row}", said.outputs["mean"][row], float(np.mean(x)), 1e-9, 1e-15)
             yield Comparison(f"signal, row {row}", said.signal[row], side)
@@ -237,15 +238,22 @@ def nelder_mead() -> Iterator[Comparison]:
     r = np.diff(np.log(price))
     law = fit_mixture(r[:250] / np.std(r[:250]), 0)
     assert law is not None
+    parts = zip(law.weights, law.means, law.variances, strict=True)
+    density = sum(w * norm.pdf(r[:250] / np.std(r[:250]), m, np.sqrt(v)) for w, m, v in parts)
+    loglik = float(np.sum(np.log(density)))
     for i in range(251, 281):
         value = posterior(law, r[i - 1] / np.std(r[:250]))
         drift = law.means[0] * np.sqrt(250 * law.weights[0] / law.variances[0])
         yield Comparison(f"value, row {i}", said.value[i], value, 1e-8)
         side = np.sign(drift) if value < 0.5 and abs(drift) >= 0.5 else 0.0
         yield Comparison(f"signal, row {i}", said.signal[i], side)
-        yield Comparison(
-            f"var_h, row {i}", said.outputs["var_h"][i], law.variances[1] * np.var(r[:250]), 1e-8
-        )
+        yield Comparison(f"loglik, row {i}", said.outputs["loglik"][i], loglik, 1e-9)
+        by, units = np.std(r[:250]), {"weight": 0, "mean": 1, "var": 2}
+        for name, power in units.items():
+            for k, side in enumerate("lh"):
+                part = (law.weights, law.means, law.variances)[power][k]
+                was = said.outputs[f"{name}_{side}"][i]
+                yield Comparison(f"{name}_{side}, row {i}", was, part * by**power, 1e-8)
 
 
 def check_loss(e: Floats, tau: float) -> float:

@@ -43,7 +43,9 @@ def scipy_beta() -> Iterator[Comparison]:
             a, b = lam * a + (r > 0.0), lam * b + (r < 0.0)
             if not said.ready[row]:
                 continue
-            yield Comparison(f"a, {lam}, row {row}", said.outputs["a"][row], a0 + a)
+            named = {"a": a0 + a, "b": b0 + b, "mean": (a0 + a) / (a0 + a + b0 + b)}
+            for name, number in named.items():
+                yield Comparison(f"{name}, {lam}, row {row}", said.outputs[name][row], number)
             yield Comparison(f"value, {lam}, row {row}", said.value[row], beta.sf(0.5, a0 + a, b0 + b), 1e-12)
     one_way = run(1, {"price": 1.001 ** np.arange(3000.0)}, lam=1.0).value[-1]
     yield Comparison("3000 ups", one_way, beta.sf(0.5, 3000.0, 1.0), 1e-12)

@@ -155,6 +155,8 @@ def summed_forecasts() -> Iterator[Comparison]:
         yield Comparison(f"c, p {p}", said.value[-1], c, 1e-8, 1e-13)
         yield Comparison(f"mu, p {p}", said.outputs["mu"][-1], mu, 1e-8, 1e-14)
         yield Comparison(f"trend, p {p}", said.outputs["trend"][-1], price[-1] * np.exp(-c))
+        for k in range(1, p + 1):
+            yield Comparison(f"phi_{k}, p {p}", said.outputs[f"phi_{k}"][-1], fitted.params[k], 1e-8)
 
 
 @golden(58)

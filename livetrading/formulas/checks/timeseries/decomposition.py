@@ -118,6 +118,16 @@ def other_emd() -> Iterator[Comparison]:
     for k, (mine, theirs) in enumerate(zip(modes, other, strict=False)):
         yield Comparison(f"mode {k}", float(np.max(np.abs(mine - theirs))), 0.0, 0.0, 1e-10)
     yield Comparison("residue", float(np.max(np.abs(residue - rest))), 0.0, 0.0, 1e-10)
+    for n, most, noise in ((200, 6, 2), (96, 2, 1)):
+        said = run(56, {"price": np.exp(x)}, n=n, max_imf=most, noise=noise, every=8)
+        at = n - 1 + (200 - n) // 8 * 8
+        other, rest = slow_modes(x[at - n + 1 : at + 1], most, 10)
+        energy = [float(mode @ mode) for mode in other] + [0.0] * (most - len(other))
+        named = {"n_imf": len(other), "residue": rest[-1]}
+        named |= {f"e_{k}": part / sum(energy) for k, part in enumerate(energy, 1)}
+        yield Comparison(f"value, n {n}", said.value[-1], np.sum(other[:noise], axis=0)[-1], 1e-7, 1e-12)
+        for name, number in named.items():
+            yield Comparison(f"{name}, n {n}", said.outputs[name][-1], number, 1e-7)
 
 
 @golden(57)

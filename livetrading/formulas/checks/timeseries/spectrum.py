@@ -43,3 +43,5 @@ def slow_lines() -> Iterator[Comparison]:
         yield Comparison(f"p, {n}", found.p, p)
         said = run(50, {"price": np.exp(np.concatenate([[0.0], np.cumsum(x)]))}, n=n, NW=NW, tapers=K)
         yield Comparison(f"value, {n}", said.value[-1], -n / best[1])
+        for name, number in (("f_stat", best[0]), ("p", p), ("psd_peak", peak)):
+            yield Comparison(f"{name} said, {n}", said.outputs[name][-1], number, 1e-8)

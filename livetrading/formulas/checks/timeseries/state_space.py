@@ -139,4 +139,13 @@ def statsmodels_factor() -> Iterator[Comparison]:
     prices = np.exp(np.concatenate([np.zeros((1, 4)), np.cumsum(R, axis=0)]))
     said = run(60, {"price": prices[:, 0], "cross.prices": prices[:, 1:]}, n=199)
     yield Comparison("value", said.value[-1], other, 1e-7)
+    values, vectors = np.linalg.eig(z.T @ z / len(z))
+    first = int(np.argmax(values))
+    loading = vectors[:, first] * np.sign(vectors[:, first].sum())
+    named = {"share": values[first] / 4.0, **{f"loading_{k}": one for k, one in enumerate(loading)}}
+    f = z @ loading
+    named["phi"] = float(f[1:] @ f[:-1] / (f[:-1] @ f[:-1]))
+    for name, number in named.items():
+        yield Comparison(name, said.outputs[name][-1], number, 1e-8)
+    yield Comparison("P", said.outputs["P"][-1], found.P, 1e-8)
     yield from slow_factor(found, z)

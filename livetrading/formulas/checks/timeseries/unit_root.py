@@ -51,7 +51,10 @@ def arch_pp() -> Iterator[Comparison]:
         other = tests.PhillipsPerron(np.log(price), lags=lags, trend="c", test_type="tau")
         yield Comparison(f"Z, {seed}", said.value[-1], other.stat, 1e-7)
         yield Comparison(f"p, {seed}", said.outputs["p_value"][-1], other.pvalue, 1e-6)
-    x = np.log(price)
+        x = np.log(price)
+        rho = import_module("scipy.stats").linregress(x[:-1] - x[0], x[1:] - x[0]).slope
+        yield Comparison(f"rho, {seed}", said.outputs["rho"][-1], rho, 1e-8)
+        yield Comparison(f"z, {seed}", said.outputs["z"][-1], (x[-1] - x.mean()) / x.std(), 1e-8)
     yield Comparison("no lags", phillips_perron(x, 0)[0], augmented_dickey_fuller(x, 0)[0], 1e-8)
 
 
