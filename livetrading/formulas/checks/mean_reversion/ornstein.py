@@ -255,6 +255,25 @@ def scipy_exit() -> Iterator[Comparison]:
 
 
 @reference(138)
+def left_at_the_level() -> Iterator[Comparison]:
+    """The last solution stands until theta or sigma is 1% off its own; a side is left beyond it."""
+    price, side = ou(7, 300), np.tile(np.repeat([1.0, 0.0, -1.0, -1.0], 25), 3)
+    fit = run(131, {"price": price}, n=40)
+    said = run(138, {"price": price, "account.position": side}, n=40, rate=0.05, cost=1e-5)
+    theta = sigma = level = np.nan
+    for i in range(39, 300):
+        now = float(fit.outputs["theta"][i]), float(fit.outputs["sigma"][i])
+        if not (abs(now[0] / theta - 1) <= 0.01 and abs(now[1] / sigma - 1) <= 0.01):
+            theta, sigma = now
+            level = exit_level(theta, sigma, 0.05, 1e-5)
+        yield Comparison(f"row {i}", said.value[i], level, 1e-9)
+        yield Comparison(f"B_bps, row {i}", said.outputs["B_bps"][i], 1e4 * level, 1e-9)
+        away = side[i] * (np.log(price[i]) - fit.outputs["mu"][i])
+        leave = side[i] != 0.0 and away >= level
+        yield Comparison(f"signal, row {i}", said.signal[i], float(leave))
+
+
+@reference(138)
 def wide_exits() -> Iterator[Comparison]:
     """The expansion for large arguments joins the series, and both are as quadrature has them."""
     integrate = import_module("scipy.integrate")

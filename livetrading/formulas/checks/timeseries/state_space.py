@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from math import erf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,19 +81,31 @@ def steady_state() -> Iterator[Comparison]:
     yield Comparison("P00", model.p00, P[0, 0], 1e-9)
     yield Comparison("P01", model.p01, P[0, 1], 1e-9)
     yield Comparison("P11", model.p11, P[1, 1], 1e-9)
+    yield from structural_filter(shaken(592, 130))
+    noise = np.random.default_rng(595).standard_normal(130)
+    yield from structural_filter(shaken(595, 130) * np.exp(1e-3 * noise))
+
+
+def structural_filter(price: Floats) -> Iterator[Comparison]:
+    """The filter of statsmodels under the variances of the first fit."""
     structural = import_module("statsmodels.tsa.statespace.structural")
-    price, n = shaken(592, 130), 100
-    said = run(59, {"price": price}, n=n, refit=500)
+    n = 100
+    said = run(59, {"price": price}, n=n, refit=500, entry=0.5)
     x = np.log(price)
     sd = np.std(np.diff(x[: n + 1]))
     variances = [float(said.outputs[name][-1]) for name in ("var_irregular", "var_level", "var_trend")]
     other = structural.UnobservedComponents((x - x[0]) / sd, "lltrend")
     other.ssm.initialize_known(np.zeros(2), np.eye(2) * 1e6)
     other.ssm.loglikelihood_burn = 0
-    state = quietly(other.filter, variances).filtered_state
+    found = quietly(other.filter, variances)
+    state, spread = found.filtered_state, found.filtered_state_cov
     for i in (n, n + 1, n + 29):
         yield Comparison(f"slope, row {i}", said.value[i], state[1, i] * sd, 1e-6, 1e-12)
         yield Comparison(f"level, row {i}", np.log(said.outputs["level"][i]), x[0] + sd * state[0, i], 1e-9)
+        z = abs(state[1, i]) / np.sqrt(spread[1, 1, i])
+        yield Comparison(f"confidence, row {i}", said.confidence[i], erf(z / np.sqrt(2.0)), 1e-6)
+        side = np.sign(state[1, i]) if z >= 0.5 else 0.0
+        yield Comparison(f"signal, row {i}", said.signal[i], side)
 
 
 def slow_factor(found: Factor, z: Floats) -> Iterator[Comparison]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.markets import returns
-from livetrading.formulas.checks.timeseries.series import THREE, scaled, shaken
+from livetrading.formulas.checks.timeseries.series import THREE, prices_of, scaled, shaken
 from livetrading.formulas.libraries import quietly
 from livetrading.formulas.registry import run
 from livetrading.formulas.timeseries.volatility import Variance, arch_lm, backcast, fit_variance
@@ -109,6 +109,8 @@ def volatility_references(id: int, kind: str, price: Floats, lags: int = 1) -> I
     for i in range(n, len(price), 7):
         slow = scale * carried(kind, x, y, n, i) ** 0.5
         yield Comparison(f"value, row {i}", said.value[i], slow)
+        if "z" in said.outputs and i < len(price) - 1:
+            yield Comparison(f"z, row {i + 1}", said.outputs["z"][i + 1], r[i] / slow)
     free = [k for k in range(len(x)) if not (kind == "GARCH" and k == 2)]
 
     def loss(part: Floats) -> float:
@@ -133,6 +135,18 @@ def arch() -> Mapping[str, float]:
 def arch_by_library() -> Iterator[Comparison]:
     diagnostic = import_module("statsmodels.stats.diagnostic")
     yield from volatility_references(34, "ARCH", shaken(341, 340), 3)
+    z = np.random.default_rng(350).standard_normal(340)
+    y = np.zeros(343)
+    for i in range(3, 343):
+        y[i] = z[i - 3] * (0.3 + 0.35 * y[i - 1] ** 2 + 0.2 * y[i - 2] ** 2 + 0.15 * y[i - 3] ** 2) ** 0.5
+    price = prices_of(1e-3 * y[3:])
+    yield from volatility_references(34, "ARCH", price, 3)
+    said, r = run(34, {"price": price}, n=300, refit=30), np.diff(np.log(price))
+    lm, p = quietly(diagnostic.het_arch, r[30:330], nlags=3)[:2]
+    for row in (330, 340):
+        yield Comparison(f"lm, row {row}", said.outputs["lm"][row], lm, 1e-8)
+        yield Comparison(f"lm_p, row {row}", said.outputs["lm_p"][row], p, 1e-8)
+        yield Comparison(f"confidence, row {row}", said.confidence[row], 1.0 - p, 1e-8)
     for q in (1, 4):
         r = np.diff(np.log(shaken(342 + q, 300)))
         lm, p = quietly(diagnostic.het_arch, r, nlags=q)[:2]
@@ -184,6 +198,8 @@ def egarch() -> Mapping[str, float]:
 @reference(36)
 def egarch_by_library() -> Iterator[Comparison]:
     yield from volatility_references(36, "EGARCH", shaken(361, 340))
+    y = simulated(367, lambda h, z: 0.3 * abs(z) - 0.15 * z + 0.9 * h - 0.24, 0.0, logs=True)
+    yield from volatility_references(36, "EGARCH", prices_of(1e-3 * y[:340]))
 
 
 @golden(37)
