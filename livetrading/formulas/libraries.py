@@ -78,12 +78,12 @@ def installed(name: str) -> bool:
 
 
 def library(name: str) -> ModuleType:
-    """Return a module, which is loaded at its first use.
+    """Return a module, which is loaded at its first use, without its warnings of what else is not there.
 
     One thread loads at a time: of a package whose modules import one another, two that begin with different
     modules would each meet the other's half made.
     """
-    with _LOADING:
+    with _LOADING, nullcontext() if name in sys.modules else silence():
         loaded = import_module(name)
         _POOLS.look()
         return loaded

@@ -42,6 +42,15 @@ def test_two_threads_load_parts_of_a_package(tmp_path: Path, monkeypatch: pytest
         del sys.modules[name]
 
 
+def test_a_library_is_loaded_without_its_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "grumbling.py").write_text("import warnings\nwarnings.warn('no moon', ImportWarning)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert library("grumbling").__name__ == "grumbling"
+    del sys.modules["grumbling"]
+
+
 def blas_threads() -> set[int]:
     return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
