@@ -109,6 +109,15 @@ def cointegrated(s: Said) -> tuple[Any, Any]:
     return held(s, s.v, s.of["entry"], s.of["exit"], s.o["p"] < s.of["p_max"]), 1.0 - s.o["p"]
 
 
+@rule(148, n=40, refit=30, entry=0.5, exit=0.1)
+def basket(s: Said) -> tuple[Any, Any]:
+    """While the trace of all three passes its 95 % value (MacKinnon, Haug, Michelis 1999)."""
+    trace, critical = s.o["trace_0"], 29.7961
+    assert np.any(trace[s.batch.ready] <= critical)
+    may = trace > critical
+    return held(s, s.v, s.of["entry"], s.of["exit"], may), cut(trace / (2.0 * critical))
+
+
 @rule(149, entry=1.0)
 def hedged(s: Said) -> tuple[Any, Any]:
     return -np.sign(s.o["z"]) * (np.abs(s.o["z"]) > s.of["entry"]), None

@@ -1,11 +1,14 @@
 """Signals and confidences by their rules, written again: time-series formulas (31 to 60)."""
 
+from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 from signal_forms import Floats, Said, assert_rule, cut, faded, forecast, normal, past, rule, ruled
+
+from livetrading.formulas.checks.timeseries.decomposition import slow_modes
 
 
 @rule(31, 32, 33)
@@ -119,6 +122,23 @@ def not_stationary(s: Said) -> tuple[Any, Any]:
     return s.moved() * (s.o["p_value"] < s.of["alpha"]), 1.0 - s.o["p_value"]
 
 
+@rule(50, n=64, alpha=0.9)
+def line(s: Said) -> tuple[Any, Any]:
+    """The sinusoid that fits the returns of the last run best, an observation ahead."""
+    n, every, f = s.of["n"], s.of["every"], np.full(len(s.r), np.nan)
+    for i in range(n, len(s.r)):
+        ran = i - (i - n) % every
+        turn = 2.0 * np.pi / s.v[i]
+        t = turn * np.arange(1 - n, 1)
+        x = s.r[ran - n + 1 : ran + 1]
+        a, b = np.linalg.lstsq(np.column_stack([np.cos(t), np.sin(t)]), x - np.mean(x))[0]
+        ahead = turn * (1 + i - ran)
+        f[i] = a * np.cos(ahead) + b * np.sin(ahead)
+    side, confidence = forecast(s, f, s.of_window(np.std, n))
+    found = s.o["p"] < s.of["alpha"]
+    return side * found, confidence * (1.0 - s.o["p"]) * found
+
+
 @rule(51, 52, 53)
 def cycle(s: Said) -> tuple[Any, Any]:
     return -past(s.o["z"], s.of["entry"]), cut(np.abs(s.o["z"]) / 3.0)
@@ -138,14 +158,37 @@ def expected_growth(s: Said) -> tuple[Any, Any]:
     return forecast(s, -s.v, s.at_fits(spread))
 
 
+def at_runs(s: Said, what: Callable[[Floats], Any]) -> Floats:
+    """A number of the last n log prices at the runs, which stands until the next."""
+    n, every, x = s.of["n"], s.of["every"], np.log(s.p)
+    ran = {end: what(x[end - n : end]) for end in range(n, len(x) + 1, every)}
+    return np.array([ran.get(i + 1 - (i + 1 - n) % every, np.nan) for i in range(len(x))])
+
+
 @rule(55)
 def smooth_slope(s: Said) -> tuple[Any, Any]:
     """The slope, and the returns beside it, of the last transform."""
-    n, every, slope = s.of["n"], s.of["every"], np.abs(s.o["slope"])
-    count = np.arange(1, len(s.r) + 1)
-    ran = np.maximum(count - (count - n) % every, n) - 1
-    sd = s.of_window(lambda r: np.std(r), n - 1)[np.minimum(ran, len(s.r) - 1)]
-    return None, slope / (slope + sd)
+    pywt = pytest.importorskip("pywt", reason="the transform itself is the library's")
+
+    def spread(x: Floats) -> Any:
+        level = pywt.wavedec(x, s.of["wavelet"], mode="smooth", level=s.of["level"])[0]
+        smooth = pywt.waverec([level, *[None] * s.of["level"]], s.of["wavelet"], mode="smooth")
+        return np.std(np.diff(smooth[: len(x)]))
+
+    slope, sd = s.o["slope"], at_runs(s, lambda x: np.std(np.diff(x)))
+    return past(slope, s.of["z0"] * at_runs(s, spread)), np.abs(slope) / (np.abs(slope) + sd)
+
+
+@rule(56, entry=0.7)
+def fast_modes(s: Said) -> tuple[Any, Any]:
+    """The end of the sum of the first modes over its sd."""
+
+    def score(x: Floats) -> Any:
+        fast = np.sum(slow_modes(x, s.of["max_imf"], s.of["sift"])[0][: s.of["noise"]], axis=0)
+        return fast[-1] / np.std(fast)
+
+    z = at_runs(s, score)
+    return -past(z, s.of["entry"]), cut(np.abs(z) / 3.0)
 
 
 rule(57, entry=1.0)(faded)

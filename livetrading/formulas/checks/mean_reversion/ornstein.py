@@ -11,7 +11,7 @@ import numpy as np
 from livetrading.core.ornstein import entry_level, exit_level, mean_passage
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.markets import walk
-from livetrading.formulas.checks.mean_reversion.series import ou, windows
+from livetrading.formulas.checks.mean_reversion.series import fitted, ou, windows
 from livetrading.formulas.registry import run
 
 
@@ -109,6 +109,8 @@ def slow_volatilities() -> Iterator[Comparison]:
         sd = np.std(np.diff(np.log(price[i - 39 : i + 1])))
         yield Comparison(f"ratio, row {i}", said.outputs["ratio"][i], fit["sigma"] / sd, 1e-8)
         yield Comparison(f"s_eq, row {i}", said.outputs["s_eq_bps"][i], 1e4 * fit["s_eq"], 1e-8)
+        yield Comparison(f"confidence, row {i}", said.confidence[i], 1.0 - 1.0 / np.sqrt(78.0))
+        yield Comparison(f"signal, row {i}", said.signal[i], 0.0)
 
 
 @golden(135)
@@ -259,17 +261,18 @@ def left_at_the_level() -> Iterator[Comparison]:
     """The last solution stands until theta or sigma is 1% off its own; a side is left beyond it."""
     price, side = ou(7, 300), np.tile(np.repeat([1.0, 0.0, -1.0, -1.0], 25), 3)
     fit = run(131, {"price": price}, n=40)
-    said = run(138, {"price": price, "account.position": side}, n=40, rate=0.05, cost=1e-5)
+    said = run(138, {"price": price, "account.position": side}, n=40, rate=0.9, cost=1e-5)
     theta = sigma = level = np.nan
     for i in range(39, 300):
         now = float(fit.outputs["theta"][i]), float(fit.outputs["sigma"][i])
         if not (abs(now[0] / theta - 1) <= 0.01 and abs(now[1] / sigma - 1) <= 0.01):
             theta, sigma = now
-            level = exit_level(theta, sigma, 0.05, 1e-5)
+            level = exit_level(theta, sigma, 0.9, 1e-5)
         yield Comparison(f"row {i}", said.value[i], level, 1e-9)
+        yield Comparison(f"confidence, row {i}", said.confidence[i], fit.confidence[i], 1e-9, 1e-12)
         yield Comparison(f"B_bps, row {i}", said.outputs["B_bps"][i], 1e4 * level, 1e-9)
         away = side[i] * (np.log(price[i]) - fit.outputs["mu"][i])
-        leave = side[i] != 0.0 and away >= level
+        leave = side[i] != 0.0 and away >= level and fitted(np.log(price[i - 39 : i + 1]))["b"] < 1.0
         yield Comparison(f"signal, row {i}", said.signal[i], float(leave))
 
 

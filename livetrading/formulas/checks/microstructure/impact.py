@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.impact import Schedule, invariance_cost, size_exponent, through_origin
+from livetrading.formulas.base import Batch
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.microstructure.tapes import (
     Trade,
@@ -332,7 +333,7 @@ def exponent(size: Floats, moved: Floats) -> float:
 
 @reference(110)
 def metaorders_by_ols() -> Iterator[Comparison]:
-    for columns, n, least in ((rough(12, 900), 30, 2), (rough(13, 700, 1e3), 500, 3)):
+    for columns, n, least in ((rough(12, 900), 30, 2), (rough(13, 700, 1e3), 500, 3), (pressed(14), 25, 3)):
         columns["volume"] = np.abs(columns["volume"])
         said, of = run(110, columns, n=n, min_trades=least, gap=1.5, day_n=80), trades(columns)
         found = runs(of, 1.5, least, 80)
@@ -349,16 +350,31 @@ def metaorders_by_ols() -> Iterator[Comparison]:
             }
             yield from compare(said, found[i][0], expected, 1e-8, 1e-11)
         yield Comparison("ready", float(said.ready.argmax()), float(found[9][0]))
-        yield from running(said.outputs["running_Q"], of, said.ready)
+        yield from running(said, of, least)
 
 
-def running(told: Floats, of: list[Trade], ready: NDArray[np.bool_]) -> Iterator[Comparison]:
-    volume = 0.0
+def pressed(seed: int) -> dict[str, NDArray[Any]]:
+    """Trades in runs of a side, which move the price along, against them in between."""
+    g = np.random.default_rng(seed)
+    side = np.repeat(g.choice([-1.0, 1.0], 260), g.integers(1, 8, 260))
+    n = len(side)
+    impact = np.where(np.abs(np.arange(n) - n / 2) < n / 6, -1e-4, 1e-4)
+    price = 50_000.0 * np.exp(np.cumsum(side * impact + 1e-4 * g.standard_normal(n)))
+    ts = np.cumsum(g.exponential(5e8, n)).astype(np.int64)
+    return {"ts": ts, "price": price, "volume": g.exponential(1.0, n), "side": side}
+
+
+def running(said: Batch, of: list[Trade], least: int) -> Iterator[Comparison]:
+    """The run that is not finished, which is followed where those before it moved the price."""
+    volume, count = 0.0, 0
     for i, trade in enumerate(of):
         same = i > 0 and trade.sign == of[i - 1].sign and (trade.ts - of[i - 1].ts) / 1e9 <= 1.5
         volume = 0.0 if trade.sign == 0 else trade.volume + (volume if same else 0.0)
-        if ready[trade.row]:
-            yield Comparison(f"running_Q, row {trade.row}", told[trade.row], volume)
+        count = 0 if trade.sign == 0 else 1 + (count if same else 0)
+        if said.ready[trade.row]:
+            follow = count >= least and said.outputs["t"][trade.row] > 2.0
+            expected = {"running_Q": volume, "signal": trade.sign if follow else 0}
+            yield from compare(said, trade.row, expected)
 
 
 def reversal_rows(of: list[Trade], m: int) -> tuple[list[int], Floats, Floats]:
