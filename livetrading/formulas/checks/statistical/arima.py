@@ -61,5 +61,6 @@ def carried_on() -> Iterator[Comparison]:
             steps = [phi * before + theta * e]
             for _ in range(3):
                 steps.append(phi * steps[-1])
+            yield Comparison(f"mu, row {j + 1}", said.outputs["mu"][j + 1], mu)
             yield Comparison(f"f1, row {j + 1}", said.outputs["f1"][j + 1], mu + steps[0], 1e-6, 1e-12)
             yield Comparison(f"value, row {j + 1}", said.value[j + 1], 4.0 * mu + sum(steps), 1e-6, 1e-12)

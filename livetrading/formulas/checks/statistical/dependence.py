@@ -151,6 +151,7 @@ def scipy_copula() -> Iterator[Comparison]:
         h = 1e-4
         slope = (joint.cdf([u, v + h]) - joint.cdf([u, v - h])) / (2.0 * h)
         yield Comparison(f"tau, row {i}", said.outputs["tau"][i], tau, 1e-12)
+        yield Comparison(f"rho, row {i}", said.outputs["rho"][i], joint.corr[0, 1])
         yield Comparison(f"tau of rho, row {i}", joint.tau(), said.outputs["tau"][i])
         yield Comparison(f"value, row {i}", said.value[i], float(np.squeeze(slope)), 0.0, 1e-5)
         normal = (stats.norm.ppf(u) - joint.corr[0, 1] * stats.norm.ppf(v)) / np.sqrt(

@@ -162,4 +162,5 @@ def pandas_distance() -> Iterator[Comparison]:
         yield Comparison(f"d2, row {i}", said.value[i], d2)
         p = chi2.sf(d2, 3)
         yield Comparison(f"p, row {i}", said.outputs["p"][i], p)
+        yield Comparison(f"k, row {i}", said.outputs["k"][i], 3.0)
         yield Comparison(f"gate, row {i}", said.outputs["gate"][i], float(p >= 0.05))

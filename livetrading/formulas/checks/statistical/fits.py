@@ -300,6 +300,7 @@ def linear_programme() -> Iterator[Comparison]:
             for name, one in zip(("q10", "q50", "q90"), forecasts, strict=True):
                 yield Comparison(f"{name}, row {j}", said.outputs[name][j], one, 1e-6, 1e-12)
             low, middle, high = forecasts
+            yield Comparison(f"value, row {j}", said.value[j], middle, 1e-6, 1e-12)
             side = np.sign(middle) if np.sign(low + high) == np.sign(middle) else 0.0
             yield Comparison(f"signal, row {j}", said.signal[j], side)
 

@@ -49,6 +49,8 @@ def statsmodels_yule_walker() -> Iterator[Comparison]:
             f = mean + float(phi @ (window[::-1][:p] - mean))
             yield Comparison(f"f, p {p}, row {i}", said.value[i], f, 1e-9, 1e-15)
             yield Comparison(f"sigma, row {i}", said.outputs["sigma"][i], sigma)
+            share = 1.0 - sigma**2 / np.var(window)
+            yield Comparison(f"r2, row {i}", said.outputs["r2"][i], share, 1e-8, 1e-11)
             for k in range(p):
                 yield Comparison(
                     f"phi_{k + 1}, row {i}", said.outputs[f"phi_{k + 1}"][i], phi[k], 1e-8, 1e-11

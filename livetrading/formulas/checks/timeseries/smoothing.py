@@ -62,6 +62,8 @@ def filterpy_unscented() -> Iterator[Comparison]:
             noise = (1.0 - 2.0 / np.pi) * float(points.Wm @ np.exp(ukf.sigmas_f[:, 0]))
             ukf.update(np.array([abs(x)]), R=noise)
             yield Comparison(f"x, row {i}", said.outputs["x"][i + 3], float(ukf.x[0]), 1e-8, 1e-10)
+            # the first two returns have the root mean square 1
+            yield Comparison(f"value, row {i}", said.value[i + 3], float(np.exp(ukf.x[0] / 2.0)), 1e-8)
             yield Comparison(f"P, row {i}", said.outputs["P"][i + 3], float(ukf.P[0, 0]), 1e-8)
             yield Comparison(f"K, row {i}", said.outputs["K"][i + 3], float(ukf.K[0, 0]), 1e-8)
 

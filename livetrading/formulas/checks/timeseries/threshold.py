@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from livetrading.formulas.checks.harness import Comparison, golden, reference
 from livetrading.formulas.checks.markets import walk
-from livetrading.formulas.checks.timeseries.series import last, shaken
+from livetrading.formulas.checks.timeseries.series import last, prices_of, shaken
 from livetrading.formulas.registry import run
 from livetrading.formulas.timeseries.threshold import regime_ssr, threshold
 
@@ -82,4 +82,9 @@ def brute_force() -> Iterator[Comparison]:
         assert found is not None
         yield Comparison(f"c, {seed}", found.c, c)
         yield Comparison(f"ssr, {seed}", found.ssr, sums[c], 1e-9)
+        said = run(39, {"price": prices_of(r)}, n=n, trim=trim)
+        for k, side in ((1, x <= c), (2, x > c)):
+            b, a = np.polyfit(x[side], y[side], 1)
+            yield Comparison(f"a_{k}, {seed}", said.outputs[f"a_{k}"][-1], a, 1e-7)
+            yield Comparison(f"b_{k}, {seed}", said.outputs[f"b_{k}"][-1], b, 1e-7)
         yield Comparison(f"sup_f, {seed}", found.sup_f, N * (line_ssr(x, y) - sums[c]) / sums[c], 1e-8)

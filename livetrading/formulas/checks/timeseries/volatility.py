@@ -186,6 +186,12 @@ def garch() -> Mapping[str, float]:
 @reference(35)
 def garch_by_library() -> Iterator[Comparison]:
     yield from volatility_references(35, "GARCH", shaken(352, 340))
+    y = simulated(353, lambda h, y: 0.1 + 0.1 * y**2 + 0.8 * h)
+    said = run(35, {"price": prices_of(1e-3 * y[:340])}, n=300, refit=1000)
+    lasting = float(said.outputs["alpha"][-1] + said.outputs["beta"][-1])
+    apart = float(said.outputs["omega"][-1]) / (1.0 - lasting)
+    yield Comparison("persistence", said.outputs["persistence"][-1], lasting)
+    yield Comparison("uncond_vol", said.outputs["uncond_vol"][-1], apart**0.5)
 
 
 @golden(36)
