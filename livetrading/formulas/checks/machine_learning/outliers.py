@@ -63,13 +63,19 @@ def golden_boundary() -> Mapping[str, float]:
 
 @reference(82)
 def density_by_graph() -> Iterator[Comparison]:
+    """In a window where every observation is of a cluster, and in ones where up to half are of none."""
+    yield from density(1.3, 7)
+    yield from density(0.7, 6)
+
+
+def density(eps: float, least: int) -> Iterator[Comparison]:
     """Core points by counting, clusters as components of the graph of core points within eps."""
     tree = import_module("scipy.spatial").cKDTree
     connected = import_module("scipy.sparse.csgraph").connected_components
 
     def fit(z: Floats, mean: Floats, by: Floats) -> Any:
-        near = tree(z[:, DENSITY]).query_ball_point(z[:, DENSITY], 1.3)
-        core = [i for i, some in enumerate(near) if len(some) >= 7]
+        near = tree(z[:, DENSITY]).query_ball_point(z[:, DENSITY], eps)
+        core = [i for i, some in enumerate(near) if len(some) >= least]
         links = np.array([[j in near[i] for j in core] for i in core], np.int8)
         noise = np.array([not set(some) & set(core) for some in near])
         notes = {"clusters": float(connected(links)[0]), "noise_share": float(np.mean(noise))}
@@ -77,12 +83,12 @@ def density_by_graph() -> Iterator[Comparison]:
 
     def ask(model: Any, z: Floats, at_fit: bool) -> Said:
         core, last, notes = model
-        noise = last if at_fit else not any(np.linalg.norm(z[DENSITY] - one) <= 1.3 for one in core)
+        noise = last if at_fit else not any(np.linalg.norm(z[DENSITY] - one) <= eps for one in core)
         return {**gated(float(noise), noise, 1.0 - notes["noise_share"]), **notes}
 
     made = rows(ROWS, 55)
-    said = run(82, made, eps=1.3, min_samples=7, **SCHEDULE)
-    yield from stream("density", said, windows(made, fit, ask, **SCHEDULE), 1e-9)
+    said = run(82, made, eps=eps, min_samples=least, **SCHEDULE)
+    yield from stream(f"eps {eps}", said, windows(made, fit, ask, **SCHEDULE), 1e-9)
 
 
 def path(m: float) -> float:

@@ -31,6 +31,8 @@ def slow_vasicek() -> Iterator[Comparison]:
         kh = fit["theta"] / dt * days / 365
         mean = fit["mu"] + (rate[i] - fit["mu"]) * (1 - np.exp(-kh)) / kh
         yield Comparison(f"row {i}", said.value[i], mean, 1e-8, 1e-9)
+        share = min(max(-fit["t"] / 3.43, 0.0), 1.0)
+        yield Comparison(f"confidence, row {i}", said.confidence[i], share, 1e-8)
         yield Comparison(f"R, row {i}", said.outputs["R"][i], rate[i], 1e-12)
         yield Comparison(f"sigma, row {i}", said.outputs["sigma"][i], fit["sigma"] / np.sqrt(dt), 1e-8)
         crowded = mean > np.quantile(window, 0.95)

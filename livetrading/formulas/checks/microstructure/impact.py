@@ -157,7 +157,7 @@ def best_slices() -> Iterator[Comparison]:
 @reference(103)
 def costs_of_a_day() -> Iterator[Comparison]:
     columns, given = rough(4, 400), {"q": 2e5, "T": 3.0, "N": 6, "lam": 2e-10, "gamma": 3e-7, "eta": 2e-6}
-    of, said = trades(columns), run(103, columns, n=50, limit_bps=5.0, **given)
+    of, said = trades(columns), run(103, columns, n=50, limit_bps=0.1714, **given)
     tau, rest = 0.5, 2e-6 - 3e-7 * 0.25
     for trade, day in zip(of, daily(of, 50), strict=True):
         if day is None:
@@ -177,6 +177,7 @@ def costs_of_a_day() -> Iterator[Comparison]:
             "Var": variance,
             "first": n[0] / 2e5,
             "confidence": cost / (cost + sqrt(variance)),
+            "signal": -1 if 1e4 * cost / (2e5 * trade.price) > 0.1714 else 1,
         }
         yield from compare(said, trade.row, expected)
 
