@@ -98,6 +98,13 @@ def test_no_reversion_and_constant_prices() -> None:
         assert (speed.signal[-1], speed.confidence[-1]) == (-1, 0.0)
 
 
+def test_a_half_life_of_the_longest_passes() -> None:
+    price = ou(5, 60)
+    life = float(run(132, {"price": price}, n=40).value[-1])
+    assert run(132, {"price": price}, n=40, hl_max=life).signal[-1] == 1
+    assert run(132, {"price": price}, n=40, hl_max=float(np.nextafter(life, 0.0))).signal[-1] == -1
+
+
 def test_reversion_faster_than_the_sampling() -> None:
     price = 50_000.0 + 10.0 * (-1.0) ** np.arange(40) + np.random.default_rng(1).standard_normal(40)
     said, fit = run(131, {"price": price}, n=40), fitted(np.log(price))

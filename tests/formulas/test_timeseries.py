@@ -1,15 +1,17 @@
 """Rules of the time series (31 to 60) that golden numbers do not reach."""
 
 from fractions import Fraction
-from math import erf, exp, nan, sqrt
+from math import erf, exp, inf, nan, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from livetrading.core.variates import exp as compiled_exp
 from livetrading.formulas.checks.markets import walk
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.history import log_returns
 from livetrading.formulas.registry import create, run
 from livetrading.formulas.rules import forecast_signal
 from livetrading.formulas.timeseries.autoregression import levinson_durbin
@@ -34,6 +36,14 @@ FITTED: list[tuple[int, dict[str, Any], str]] = [
 
 def changed(column: Floats) -> list[int]:
     return (np.flatnonzero(np.diff(column) != 0.0) + 1).tolist()
+
+
+def over_scale(value: float, r: Floats) -> float | None:
+    """The one number whose product with the root mean square of r is the value, if there is but one."""
+    scale = sqrt(float(np.mean(r * r)))
+    near = value / scale * (1.0 + np.arange(-4, 5) * 2.0**-53)
+    found = {float(one) for one in near if one * scale == value}
+    return found.pop() if len(found) == 1 else None
 
 
 class TestForecastSignal:
@@ -255,6 +265,32 @@ class TestVolatility:
         said = run(id, {"price": 100.0 * np.exp(np.cumsum(r))}, n0=10, stress=1.2)
         assert said.signal[-1] == 1
         assert said.signal[-2] == -1
+
+    @pytest.mark.parametrize("id", [42, 43])
+    def test_calm_and_stress_begin_at_their_levels(self, id: int) -> None:
+        price = walk(11, 90)
+
+        def sides(**levels: float) -> NDArray[np.int8]:
+            return run(id, {"price": price}, n0=20, h=4, **levels).signal
+
+        said, r = run(id, {"price": price}, n0=20), log_returns(price)
+        met = 0
+        for i in range(22, 90):
+            if id == 43:
+                level = compiled_exp(0.5 * float(said.outputs["x"][i]))
+            else:
+                level = over_scale(float(said.value[i]), r[:20])
+            if level is None:
+                continue
+            met += 1
+            below, above = float(np.nextafter(level, 0.0)), float(np.nextafter(level, inf))
+            assert sides(calm=level, stress=9.0)[i] == np.sign(price[i] - price[i - 4])
+            assert sides(calm=below, stress=9.0)[i] == 0
+            assert sides(calm=0.0, stress=level)[i] == -np.sign(r[i - 1])
+            assert sides(calm=0.0, stress=above)[i] == 0
+            if met == 5:
+                return
+        raise AssertionError("no level could be told")
 
     def test_a_far_return_leaves_the_unscented_filter_finite(self) -> None:
         price = walk(2, 400)
