@@ -73,8 +73,8 @@ def test_every_kernel_is_cycled() -> None:
 
 
 def check_cycles(n: int) -> None:
-    # with a fixed threshold large blocks come from the system and go back: else the heap's top may stay; freed
-    # blocks that a thread keeps for itself count as in use, so it is to keep none
+    # with a fixed threshold large blocks come from the system and go back: else the heap's top may stay;
+    # freed blocks that a thread keeps for itself count as in use, so it is to keep none
     fixed = {
         "MALLOC_MMAP_THRESHOLD_": "65536",
         "MALLOC_TRIM_THRESHOLD_": "65536",
