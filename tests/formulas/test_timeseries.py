@@ -266,31 +266,30 @@ class TestVolatility:
         assert said.signal[-1] == 1
         assert said.signal[-2] == -1
 
-    @pytest.mark.parametrize("id", [42, 43])
-    def test_calm_and_stress_begin_at_their_levels(self, id: int) -> None:
+    @pytest.mark.parametrize(
+        ("id", "given", "first"), [(35, {"n": 60}, 60), (42, {"n0": 20}, 22), (43, {"n0": 20}, 22)]
+    )
+    def test_calm_and_stress_begin_at_their_levels(self, id: int, given: dict[str, Any], first: int) -> None:
         price = walk(11, 90)
+        said, r = run(id, {"price": price}, **given), log_returns(price)
 
-        def sides(**levels: float) -> NDArray[np.int8]:
-            return run(id, {"price": price}, n0=20, h=4, **levels).signal
+        def side(row: int, **levels: float) -> int:
+            return int(run(id, {"price": price}, h=4, **given, **levels).signal[row])
 
-        said, r = run(id, {"price": price}, n0=20), log_returns(price)
-        met = 0
-        for i in range(22, 90):
-            if id == 43:
-                level = compiled_exp(0.5 * float(said.outputs["x"][i]))
-            else:
-                level = over_scale(float(said.value[i]), r[:20])
-            if level is None:
-                continue
-            met += 1
+        def level_at(row: int) -> float | None:
+            value = float(said.value[row])
+            if id == 35:
+                return value / sqrt(float(np.mean(r[row - 60 : row] ** 2)))
+            return over_scale(value, r[:20]) if id == 42 else compiled_exp(0.5 * said.outputs["x"][row])
+
+        found = [(row, level) for row in range(first, 90) if (level := level_at(row)) is not None][:4]
+        assert len(found) == 4
+        for row, level in found:
             below, above = float(np.nextafter(level, 0.0)), float(np.nextafter(level, inf))
-            assert sides(calm=level, stress=9.0)[i] == np.sign(price[i] - price[i - 4])
-            assert sides(calm=below, stress=9.0)[i] == 0
-            assert sides(calm=0.0, stress=level)[i] == -np.sign(r[i - 1])
-            assert sides(calm=0.0, stress=above)[i] == 0
-            if met == 5:
-                return
-        raise AssertionError("no level could be told")
+            assert side(row, calm=level, stress=9.0) == np.sign(price[row] - price[row - 4])
+            assert side(row, calm=below, stress=9.0) == 0
+            assert side(row, calm=0.0, stress=level) == -np.sign(r[row - 1])
+            assert side(row, calm=0.0, stress=above) == 0
 
     def test_a_far_return_leaves_the_unscented_filter_finite(self) -> None:
         price = walk(2, 400)
