@@ -2,6 +2,7 @@
 
 from livetrading.formulas.checks.machine_learning import (
     agents,
+    autoencoders,
     boosting,
     clusters,
     embeddings,
@@ -11,4 +12,14 @@ from livetrading.formulas.checks.machine_learning import (
     search,
 )
 
-__all__ = ["agents", "boosting", "clusters", "embeddings", "ensembles", "nets", "outliers", "search"]
+__all__ = [
+    "agents",
+    "autoencoders",
+    "boosting",
+    "clusters",
+    "embeddings",
+    "ensembles",
+    "nets",
+    "outliers",
+    "search",
+]

@@ -1,6 +1,6 @@
 """References of the votes on maps of a window (86, 87)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from importlib import import_module
 from math import isnan, nan
 from typing import Any
@@ -73,7 +73,8 @@ def votes(made: Mapping[str, Floats], places: Floats, n: int, k: int, h: int) ->
     return columns
 
 
-def by_brute_force(id: int, **own: Any) -> Iterator[Comparison]:
+def by_brute_force(id: int, **own: Any) -> Generator[Comparison, None, tuple[Batch, Floats]]:
+    """Compare, and return what is said of the golden data and the map of it."""
     said, places = at_first(id, ROWS)
     head = {name: column[:ROWS] for name, column in golden_rows().items()}
     yield from stream("golden data", said, votes(head, places, 200, 10, 10), 1e-9)
@@ -86,6 +87,7 @@ def by_brute_force(id: int, **own: Any) -> Iterator[Comparison]:
     yield Comparison("trust, at least 0.85", min(trust, TRUSTED), TRUSTED)
     z = window(head, FIRST_FIT, 200)[0]
     yield Comparison("trust", trust, trustworthiness(z, places, 10), 1e-9)
+    return said, places
 
 
 def trustworthiness(z: Floats, places: Floats, k: int) -> float:
@@ -131,16 +133,15 @@ def divergence(z: Floats, places: Floats, perplexity: float) -> float:
 
 @reference(86)
 def t_sne_by_brute_force() -> Iterator[Comparison]:
-    yield from by_brute_force(86, perplexity=10.0)
+    said, places = yield from by_brute_force(86, perplexity=10.0)
     library = import_module("sklearn.manifold").TSNE(
         2, perplexity=20, init="pca", learning_rate="auto", max_iter=500, method="exact", random_state=0
     )
-    library.fit(window(golden_rows(), FIRST_FIT, 200)[0])
-    said, places = at_first(86)
+    z = window(golden_rows(), FIRST_FIT, 200)[0]
+    library.fit(z)
     kl = said.outputs["kl"][-1]
     yield Comparison("kl", kl, library.kl_divergence_, 0.05)
     # of the places one step of the descent before the last
-    z = window(golden_rows(), FIRST_FIT, 200)[0]
     yield Comparison("kl of the map", kl, divergence(z, places, 20.0), 1e-4)
 
 
