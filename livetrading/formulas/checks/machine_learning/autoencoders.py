@@ -90,7 +90,7 @@ def strange(values: list[float], q: float, n: int) -> tuple[float, float, float]
     return (-1.0, 0.0, share) if block else (1.0, 1.0, 1.0 - share)
 
 
-STRANGE = {"q": 0.9, "n": 110, "eta": 0.03, "clip": 0.8, "seed": 3, "warm": 30}
+STRANGE = {"q": 0.8, "n": 110, "eta": 0.03, "clip": 0.8, "seed": 3, "warm": 30}
 
 
 def said_strangely(values: list[float], size: int) -> dict[str, Floats]:
