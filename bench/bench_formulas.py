@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.checks.markets import market
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.panel import Panel, staggered
 from livetrading.formulas.registry import FORMULA_REGISTRY, create
 

@@ -55,7 +55,7 @@ def list_formulas(
     json: Annotated[bool, json_option()] = False,
 ) -> int:
     """List the formulas that stand."""
-    from livetrading.formulas.history import CHANNELS
+    from livetrading.formulas.channels import CHANNELS
     from livetrading.formulas.registry import FORMULA_REGISTRY, MODULES
 
     for name, given, among in (("category", category, MODULES), ("channel", channel, tuple(CHANNELS))):
@@ -203,7 +203,7 @@ def run_formulas(
 
 def _run(ids: Sequence[str], out: Path | None, json: bool) -> int:
     from livetrading.data.results import ResultWriter, suffix_of
-    from livetrading.formulas.history import columns_of_rows
+    from livetrading.formulas.columns import columns_of_rows
     from livetrading.formulas.registry import run
     from livetrading.formulas.tables import read_observations, table_of
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from math import gcd, lcm, nan
+from math import gcd, lcm
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-import numpy as np
-
-from livetrading.formulas.base import Batch, Formula, Schedule, SeriesFormula
+from livetrading.formulas.base import Batch, Formula, Schedule
+from livetrading.formulas.channels import Observation, whole
+from livetrading.formulas.columns import columns_of_market
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import MarketHistory, Observation, Series, columns_of_market, whole
+from livetrading.formulas.forms import Notes, SeriesFormula
+from livetrading.formulas.history import MarketHistory, Series
 from livetrading.formulas.libraries import installed, library, one_thread, silence
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.registry import create, formula_class
@@ -239,11 +240,11 @@ class Panel:
         said = dict(
             zip([f.info.id for f in self._fed], self._map(lambda f: f.run(columns), self._fed), strict=True)
         )
-        notes = {formula.info.id: _Notes(formula, rows) for formula in self._looking}
+        notes = {formula.info.id: Notes(formula, rows) for formula in self._looking}
         for i, row in enumerate(zip(*columns.values(), strict=True)):
             self._look(dict(zip(names, row, strict=True)))
             for note in notes.values():
-                note.take(i)
+                note.stands(i, i + 1)
         said.update({id: note.batch() for id, note in notes.items()})
         return {id: said[id] for id in self._formulas}
 
@@ -296,34 +297,3 @@ class Panel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _Notes:
-    """What a formula said after each row."""
-
-    def __init__(self, formula: Formula, rows: int) -> None:
-        self._formula = formula
-        self._value, self._confidence = np.full(rows, nan), np.zeros(rows)
-        self._signal, self._ready = np.zeros(rows, np.int8), np.zeros(rows, bool)
-        self._outputs = {name: np.full(rows, nan) for name in formula.gives}
-
-    def take(self, row: int) -> None:
-        formula = self._formula
-        if formula.ready:
-            self._value[row], self._signal[row] = formula.value, formula.signal
-            self._confidence[row], self._ready[row] = formula.confidence, True
-            for name, value in formula.outputs.items():
-                self._outputs[name][row] = value
-
-    def batch(self) -> Batch:
-        info = self._formula.info
-        return Batch(
-            info.id,
-            info.name,
-            self._value,
-            self._signal,
-            self._confidence,
-            self._ready,
-            self._outputs,
-            self._formula.unavailable,
-        )

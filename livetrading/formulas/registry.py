@@ -10,8 +10,8 @@ from numbers import Integral
 from typing import Any, Final, Literal, TypeVar, overload
 
 from livetrading.formulas.base import Batch, Formula, FormulaInfo, Kind
+from livetrading.formulas.channels import CHANNELS
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import CHANNELS
 from livetrading.formulas.parameters import parameters_of
 from livetrading.formulas.tables import columns_of
 

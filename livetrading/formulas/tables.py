@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from livetrading.data.csv_columns import ShortLines
 from livetrading.data.errors import DataError
+from livetrading.formulas.channels import TIME_LIMIT, is_field
+from livetrading.formulas.columns import columns_of_rows
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import TIME_LIMIT, columns_of_rows, is_field
 
 if TYPE_CHECKING:
     from livetrading.formulas.base import Batch

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from livetrading.formulas.base import StepFormula
 from livetrading.formulas.checks.markets import market
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import StepFormula
 from livetrading.formulas.panel import Panel
 from livetrading.formulas.registry import create, register, run
 

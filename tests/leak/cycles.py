@@ -44,8 +44,8 @@ from livetrading.core.signals import (
 )
 from livetrading.core.sizing import DrawdownControl, KellyCriterion
 from livetrading.core.vote import SignalConfluence
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.checks.markets import market
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.registry import FORMULA_REGISTRY, create
 
 START_NS: Final = 1_764_478_080 * 10**9

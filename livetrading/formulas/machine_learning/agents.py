@@ -21,8 +21,8 @@ from livetrading.core.agents import (
 )
 from livetrading.core.kernel import Kernel
 from livetrading.core.nets import Net
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.machine_learning.features import FIRST
 from livetrading.formulas.machine_learning.weights import Params, generator, initial, words_of
 from livetrading.formulas.parameters import Real, Whole

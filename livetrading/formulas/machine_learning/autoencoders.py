@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from livetrading.core import nets
 from livetrading.core.kernel import Kernel
 from livetrading.core.nets import Net, Vae
-from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.machine_learning.weights import Params, generator, initial, words_of
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Schedule, SeriesFormula
+from livetrading.formulas.base import Schedule
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import library
 from livetrading.formulas.machine_learning.features import FIRST, HitRate, labels, up_down

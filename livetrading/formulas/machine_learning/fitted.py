@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Phase, Schedule, SeriesFormula
+from livetrading.formulas.base import Phase, Schedule
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt
 from livetrading.formulas.machine_learning.features import FIRST, HitRate, features, labels, up_down

@@ -2,8 +2,8 @@
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.nets import Net, OnlineNet, Perceptron, perceptron_update
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.machine_learning.weights import Params, generator, initial, logit, loss_grad, update
 from livetrading.formulas.parameters import Real, Whole, Wholes
 from livetrading.formulas.registry import register

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.rules import crossover
-from livetrading.formulas.base import Phase, Schedule, SeriesFormula
+from livetrading.formulas.base import Phase, Schedule
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.machine_learning.weights import generator
 from livetrading.formulas.parameters import Real, Whole

@@ -3,8 +3,8 @@
 from livetrading.core.kernel import Kernel
 from livetrading.core.ornstein import AdaptiveScore
 from livetrading.core.reversion import Bollinger, Keltner, RelativeStrength, Stochastic, ZScore
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 

@@ -24,7 +24,7 @@ from livetrading.core.ornstein import (
     OUTail,
     OUVolatilityKernel,
 )
-from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
 

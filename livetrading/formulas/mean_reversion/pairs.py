@@ -8,17 +8,11 @@ from numpy.typing import NDArray
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.reversion import HedgeRatio, KalmanHedge
-from livetrading.formulas.base import (
-    Batch,
-    KernelFormula,
-    Phase,
-    Schedule,
-    SeriesFormula,
-    StepFormula,
-    row_of,
-)
+from livetrading.formulas.base import Batch, Phase, Schedule, row_of
+from livetrading.formulas.channels import Columns, Observation, field_of, prices_of, time_of
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import Columns, Observation, Series, field_of, prices_of, time_of
+from livetrading.formulas.forms import KernelFormula, SeriesFormula, StepFormula
+from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register

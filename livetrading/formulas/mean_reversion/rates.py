@@ -2,7 +2,7 @@
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.ornstein import SquareRoot, Vasicek
-from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 

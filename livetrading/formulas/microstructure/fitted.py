@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.flow import trade_side
-from livetrading.formulas.base import Phase, Schedule, StepFormula
+from livetrading.formulas.base import Phase, Schedule
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import StepFormula
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.microstructure.impact import WINDOW_MAX
 from livetrading.formulas.parameters import Whole

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from livetrading.core import flow
 from livetrading.core.kernel import Kernel
-from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.microstructure.impact import TRADE, WINDOW_MAX
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from livetrading.core import impact
 from livetrading.core.kernel import Kernel
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Choice, Real, Whole
 from livetrading.formulas.registry import register
 

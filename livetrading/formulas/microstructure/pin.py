@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.flow import pin_cost, trade_side
-from livetrading.formulas.base import Phase, Schedule, StepFormula
+from livetrading.formulas.base import Phase, Schedule
+from livetrading.formulas.forms import StepFormula
 from livetrading.formulas.libraries import library, quietly
 from livetrading.formulas.microstructure.impact import WINDOW_MAX
 from livetrading.formulas.parameters import Real, Whole

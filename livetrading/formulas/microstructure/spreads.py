@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from livetrading.core import spreads
 from livetrading.core.kernel import Kernel
-from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.microstructure.impact import MATCHED, WINDOW_MAX
 from livetrading.formulas.parameters import Choice, Flag, Real, Whole
 from livetrading.formulas.registry import register

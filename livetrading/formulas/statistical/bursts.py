@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.statistics import Bursts, hawkes_cost
-from livetrading.formulas.base import KernelFormula, Phase
+from livetrading.formulas.base import Phase
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register

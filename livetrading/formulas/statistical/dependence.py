@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.core.statistics import chi_square_survival, concordance
-from livetrading.formulas.base import Phase, Schedule, SeriesFormula
+from livetrading.formulas.base import Phase, Schedule
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.parameters import Real, Whole, Wholes
 from livetrading.formulas.registry import register

@@ -5,8 +5,9 @@ from typing import Any
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.statistics import Anomaly, Channel, CrossSection, Likelihood, Momentum
-from livetrading.formulas.base import KernelFormula, row_of
-from livetrading.formulas.history import Observation, field_of, number_of, prices_of, time_of
+from livetrading.formulas.base import row_of
+from livetrading.formulas.channels import Observation, field_of, number_of, prices_of, time_of
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 

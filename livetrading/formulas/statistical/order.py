@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from livetrading.core.statistics import chi_square_survival
 from livetrading.core.variates import normal_quantile
-from livetrading.formulas.base import SeriesFormula
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register

@@ -2,8 +2,8 @@
 
 from livetrading.core.kernel import Kernel
 from livetrading.core.statistics import Runs, UpDown, WordEntropy
-from livetrading.formulas.base import KernelFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Phase, Schedule, SeriesFormula
+from livetrading.formulas.base import Phase, Schedule
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Whole
 from livetrading.formulas.rules import flat

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Phase, Schedule, SeriesFormula
+from livetrading.formulas.base import Phase, Schedule
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole

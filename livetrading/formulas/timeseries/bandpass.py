@@ -6,8 +6,8 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import SeriesFormula
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register

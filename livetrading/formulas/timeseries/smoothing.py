@@ -4,7 +4,7 @@ from math import ceil
 
 from livetrading.core.filters import Brown, Decaying, Drift, LogVariance
 from livetrading.core.kernel import Kernel
-from livetrading.formulas.base import KernelFormula
+from livetrading.formulas.forms import KernelFormula
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register
 

@@ -7,8 +7,9 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Phase, Schedule, SeriesFormula
+from livetrading.formulas.base import Phase, Schedule
 from livetrading.formulas.errors import FormulaError
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.libraries import library
 from livetrading.formulas.parameters import Real, Whole

@@ -9,15 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livetrading.formulas.base import Batch, Phase, Schedule, row_of
+from livetrading.formulas.channels import Observation, field_of, prices_of, time_of
 from livetrading.formulas.errors import FormulaError
-from livetrading.formulas.history import (
-    Observation,
-    Series,
-    field_of,
-    log_returns,
-    prices_of,
-    time_of,
-)
+from livetrading.formulas.history import Series, log_returns
 from livetrading.formulas.libraries import attempt, library
 from livetrading.formulas.parameters import Real, Whole
 from livetrading.formulas.registry import register

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livetrading.formulas.base import Schedule, SeriesFormula
+from livetrading.formulas.base import Schedule
+from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
 from livetrading.formulas.rules import FLAT
 
