@@ -74,7 +74,7 @@ def microstructure(columns: dict[str, Any], upper: Any, lower: Any, days: Any) -
     said = run(112, columns, m=1, bucket=float(np.nanmedian(columns["volume"])))
     upper.plot(days, said.value, color=INK)
     upper.set_ylabel("BulkVPIN")
-    lower.plot(days, said.outputs["last_imbalance"], color=SECOND, lw=0.5)
+    lower.plot(days, said.outputs["last_imbalance"], ".", color=SECOND, ms=1.5)
     lower.set_ylabel("imbalance, last bucket")
     return "112 BulkVPIN, a bar a day, buckets of the median day's volume"
 
