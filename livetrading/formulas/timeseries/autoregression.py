@@ -200,14 +200,6 @@ class _ARMA(Refitted):
         self._recent: list[float] = []
         self._errors: list[float] = []
 
-    @property
-    def lookback(self) -> int:
-        return self.n
-
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
-
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
         p, q = self._order
@@ -384,14 +376,6 @@ class BeveridgeNelson(Refitted):
     def gives(self) -> tuple[str, ...]:
         return ("trend", "mu", *(f"phi_{i}" for i in range(1, self.p + 1)))
 
-    @property
-    def lookback(self) -> int:
-        return self.n
-
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
-
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
         sd = float(np.std(r))
@@ -466,14 +450,6 @@ class VARModel(Refitted):
     @property
     def gives(self) -> tuple[str, ...]:
         return ("f_stat", "p_value", "forecast_peer")
-
-    @property
-    def lookback(self) -> int:
-        return self.n
-
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
 
     def _returns(self, s: Series, n: int) -> Floats:
         return np.column_stack([s.last("r", n), log_returns(s.last("cross.0", n + 1))])

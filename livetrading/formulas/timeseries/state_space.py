@@ -152,14 +152,6 @@ class MarkovSwitching(Refitted):
     def gives(self) -> tuple[str, ...]:
         return ("p11", "p22", "mu_low", "mu_high", "sigma_low", "sigma_high", "filtered", "loglik")
 
-    @property
-    def lookback(self) -> int:
-        return self.n
-
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
-
     def _fit(self, s: Series) -> bool:
         r = s.last("r", self.n)
         sd = float(np.std(r))
@@ -298,10 +290,6 @@ class StateSpaceModel(Refitted):
     def lookback(self) -> int:
         return self.n + 1
 
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
-
     def _fit(self, s: Series) -> bool:
         sd = float(np.std(s.last("r", self.n)))
         if sd <= FLAT:
@@ -436,10 +424,6 @@ class DynamicFactorModel(Refitted):
 
     @property
     def lookback(self) -> int:
-        return self.n + 1
-
-    @property
-    def warm_up(self) -> int:
         return self.n + 1
 
     def _hold(self, columns: int) -> None:

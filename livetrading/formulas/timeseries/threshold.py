@@ -89,14 +89,6 @@ class _Switching(Refitted):
     def _prepare(self) -> None:
         self._schedule = Schedule(self.n, self.refit, self.phase)
 
-    @property
-    def lookback(self) -> int:
-        return self.n
-
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
-
 
 @register(
     id=38,

@@ -173,14 +173,6 @@ class _Conditional(Refitted):
         super()._begin()
         self._now, self._next = nan, nan
 
-    @property
-    def lookback(self) -> int:
-        return self.n
-
-    @property
-    def warm_up(self) -> int:
-        return self.n + 1
-
     def _estimate(self, y: Floats) -> Any:
         return fit_variance(y, self.form)
 

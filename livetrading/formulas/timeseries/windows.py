@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from livetrading.formulas.base import Schedule
 from livetrading.formulas.forms import SeriesFormula
 from livetrading.formulas.history import Series
+from livetrading.formulas.parameters import Whole
 from livetrading.formulas.rules import FLAT
 
 __all__ = ["Recent", "Refitted", "dollars"]
@@ -63,8 +64,18 @@ class Refitted(SeriesFormula):
     and goes on by `_step`. Without a model it is not ready.
     """
 
+    n: Whole
+    """Returns in the window, unless a class says of what."""
     _schedule: Schedule
     _model: Any
+
+    @property
+    def lookback(self) -> int:
+        return self.n
+
+    @property
+    def warm_up(self) -> int:
+        return self.n + 1
 
     def _fixed(self) -> Sequence[str]:
         return ("_schedule",)
