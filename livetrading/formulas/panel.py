@@ -94,7 +94,8 @@ class Panel:
     capacity : int, default 100,000
         Rows that the history remembers; at least what the longest window reaches back.
     threads : int, default 1
-        That work on one observation; more help where formulas refit or many rows come at once.
+        That work on one observation. More help where many rows come at once; bar by bar most of the work is
+        Python's, and one thread was the quicker.
 
     Raises
     ------
